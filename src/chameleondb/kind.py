@@ -1,0 +1,106 @@
+"""The record that every object kind fills in, and the rules by which a field may change.
+
+A kind is complete or the import fails: every field of its model has exactly one change rule. Stages look kinds up by
+model class and call these functions; they never name a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, TypeVar
+
+from chameleondb.model.declared import Hint
+from chameleondb.model.facts import Facts, TableFacts
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity
+from chameleondb.steps import Step
+
+M = TypeVar("M", bound=Object)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a change rule may look at: both schemas, the facts and the hints. Pure data."""
+
+    source: Schema
+    target: Schema
+    facts: Facts = field(default_factory=Facts)
+    hints: Mapping[Identity, Hint] = field(default_factory=dict)
+
+    def is_new(self, identity: Identity) -> bool:
+        """Whether the plan creates this object: nobody can be waiting for it."""
+        return identity not in self.source
+
+    def table_facts(self, table: Identity) -> TableFacts:
+        """Return the size of a table; zero when it is new."""
+        return self.facts.tables.get(table, TableFacts(0, 0))
+
+    def is_large(self, table: Identity) -> bool:
+        """Whether changes of `table` take the online form."""
+        return self.table_facts(table).bytes > self.facts.small_table_bytes
+
+    def hint(self, identity: Identity) -> Hint:
+        """Return the hint declared for an object, or an empty one."""
+        return self.hints.get(identity, Hint())
+
+
+class Alter(Generic[M]):
+    """The field changes in place: `steps(old, new, context)`."""
+
+    def __init__(self, steps: Callable[[M, M, Context], Sequence[Step]]) -> None:
+        self.steps = steps
+
+
+class Replace:
+    """The field cannot change in place: drop the object and create it anew."""
+
+
+REPLACE = Replace()
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The field cannot change; the plan stops and says why and what to do."""
+
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A difference in this field means nothing; `why` says for what reason."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[M]):
+    """Everything the stages need to know about one kind of object.
+
+    `query` gives the catalog query for a server version (e.g. 180004); its first column is the object's OID, its rows go
+    to `decode(row, names)`. `rename` says how one object takes another's name; `inferred_rename` allows pairing two
+    objects that differ in nothing but the name, which is safe only where a name carries no data.
+    """
+
+    name: str
+    plural: str
+    model: type[M]
+    catalog: str  # the system catalog that lists it, e.g. pg_class
+    query: Callable[[int], str]
+    decode: Callable[[Any, Any], M | None]
+    references: Callable[[M], Iterable[Identity]]
+    create: Callable[[M, Context], Sequence[Step]]
+    drop: Callable[[M, Context], Sequence[Step]]
+    on_change: Mapping[str, Alter[M] | Replace | Refuse | Ignore]
+    parent: Callable[[M], Identity | None] = lambda _: None
+    rename: Callable[[M, M], Step] | None = None
+    inferred_rename: bool = False
+    renamed: Callable[[M, Mapping[Identity, Identity]], M] | None = None
+    order: Callable[[M], Any] = lambda _: 0
+
+    def __post_init__(self) -> None:
+        names = {f.name for f in fields(self.model) if f.compare} - {"id"}
+        missing, extra = names - self.on_change.keys(), self.on_change.keys() - names
+        if missing or extra:
+            raise TypeError(f"{self.name}: fields without a change rule: {sorted(missing)}; unknown: {sorted(extra)}")

@@ -1,0 +1,1 @@
+"""The object kinds, in the order in which they are read and, where nothing else decides, created."""

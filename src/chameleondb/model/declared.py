@@ -1,0 +1,56 @@
+"""What the `.cham` files say, after all names are resolved and before PostgreSQL has elaborated it.
+
+Objects here are of the same classes as those read from a catalog, but their expressions are the user's own text and a
+constraint without a name has a provisional one (`names.provisional`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chameleondb.diagnostics import Span
+from chameleondb.model.schema import Object
+from chameleondb.names import Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """How to get somewhere: facts about the way, not about the result. They never make two schemas differ."""
+
+    was: tuple[str, ...] = ()  # former names, newest first
+    backfill: str | None = None  # expression that fills a required column of existing rows
+    using: str | None = None  # expression that converts a column's old value to its new type
+    values_was: tuple[tuple[str, str], ...] = ()  # (new, old) labels of an enum
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One top-level declaration: the grain of the elaboration cache."""
+
+    key: Identity
+    objects: tuple[Object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlBlock:
+    """A statement in PostgreSQL's own words, from a `sql` block or a .sql file."""
+
+    sql: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A checked schema: every relation, type and key has been resolved."""
+
+    units: tuple[Unit, ...] = ()
+    blocks: tuple[SqlBlock, ...] = ()
+    hints: Mapping[Identity, Hint] = field(default_factory=dict)
+    spans: Mapping[Identity, Span] = field(default_factory=dict)
+    labels: Mapping[Identity, str] = field(default_factory=dict)  # what the user calls it: `User`, `User.age`
+
+    @property
+    def objects(self) -> dict[Identity, Object]:
+        """Every declared object, in declaration order."""
+        return {o.id: o for unit in self.units for o in unit.objects}

@@ -1,0 +1,36 @@
+"""What the planner knows about the data: never the rows themselves, only how many and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chameleondb.names import Identity
+
+SMALL_TABLE_BYTES_DEFAULT = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """Size of one table of the source. `rows` is exact when `exact`, otherwise the server's estimate."""
+
+    bytes: int
+    rows: int
+    exact: bool = True
+
+    @property
+    def rows_text(self) -> str:
+        """E.g. ``1 row``, ``about 1,200,000 rows``."""
+        text = f"{self.rows:,} row" + ("" if self.rows == 1 else "s")
+        return text if self.exact else f"about {text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Facts about the target server. A table that is absent is treated as new and empty."""
+
+    server_version: int = 180000
+    tables: Mapping[Identity, TableFacts] = field(default_factory=dict)
+    nulls: Mapping[Identity, int] = field(default_factory=dict)  # NULLs per column that is to become required
+    small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
+    locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)

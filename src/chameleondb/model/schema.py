@@ -1,0 +1,55 @@
+"""A schema is a map from identity to object, plus the dependencies that only PostgreSQL knows.
+
+Objects are frozen dataclasses, one class per kind, each with `id` first. Equality, hashing, JSON and diff work on their
+fields and are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from chameleondb.names import Identity
+
+
+class Object(Protocol):
+    """What every model class has."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def id(self) -> Identity:
+        """The object's identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmodelled:
+    """An object of a kind that Chameleon does not manage: reported, never touched."""
+
+    type: str  # PostgreSQL's word, e.g. "trigger"
+    identity: str  # pg_identify_object's text
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Objects by identity.
+
+    `edges` holds what PostgreSQL records in pg_depend beyond what the objects say themselves: an expression that calls a
+    function, a column of an extension's type.
+    """
+
+    objects: Mapping[Identity, Object] = field(default_factory=dict)
+    edges: Mapping[Identity, frozenset[Identity]] = field(default_factory=dict)
+    unmodelled: tuple[Unmodelled, ...] = ()
+
+    def __contains__(self, identity: Identity) -> bool:
+        return identity in self.objects
+
+    def get(self, identity: Identity) -> Object | None:
+        """Return the object of that identity, or None."""
+        return self.objects.get(identity)
+
+    def with_objects(self, objects: Iterable[Object]) -> Schema:
+        """Return a schema with other objects and the same edges."""
+        return Schema({o.id: o for o in objects}, self.edges, self.unmodelled)

@@ -1,0 +1,107 @@
+"""What a plan is made of: a step is one statement and every fact that ordering, review and execution need about it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from chameleondb.names import Identity
+
+
+class LockMode(enum.IntEnum):
+    """Table-level lock modes, weakest first (manual, 13.3.1)."""
+
+    ACCESS_SHARE = 1
+    ROW_SHARE = 2
+    ROW_EXCLUSIVE = 3
+    SHARE_UPDATE_EXCLUSIVE = 4
+    SHARE = 5
+    SHARE_ROW_EXCLUSIVE = 6
+    EXCLUSIVE = 7
+    ACCESS_EXCLUSIVE = 8
+
+    @property
+    def label(self) -> str:
+        """PostgreSQL's own spelling, e.g. ``ACCESS EXCLUSIVE``."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that a step takes on a relation that exists before the plan."""
+
+    relation: Identity
+    mode: LockMode
+
+
+class Effort(enum.Enum):
+    """What a step costs on the tables it locks."""
+
+    CATALOG = "catalog only"
+    SCAN = "scans the table"
+    BUILD = "builds an index"
+    REWRITE = "rewrites the table"
+
+
+class Transaction(enum.Enum):
+    """Where a step may run."""
+
+    INSIDE = "inside"  # together with its neighbours
+    OWN = "own"  # must be committed before what follows may use it or wait on it
+    OUTSIDE = "outside"  # PostgreSQL refuses it inside a transaction block
+
+
+class HazardName(enum.StrEnum):
+    """The named hazards. A destructive one needs consent that names the object."""
+
+    DROPS_DATA = "drops-data"
+    DROPS_OBJECT = "drops-object"
+    REWRITES_TABLE = "rewrites-table"
+    BLOCKS_WRITES = "blocks-writes"
+    BLOCKS_READS = "blocks-reads"
+    MAY_FAIL_ON_DATA = "may-fail-on-data"
+    BREAKS_CODE = "breaks-code"
+    NOT_REVERSIBLE = "not-reversible"
+
+    @property
+    def destructive(self) -> bool:
+        """Whether a step with this hazard is refused without consent."""
+        return self is HazardName.DROPS_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """One danger of one step: its name, the object it concerns and a sentence with the figures."""
+
+    name: HazardName
+    object: Identity
+    detail: str
+
+    @property
+    def key(self) -> str:
+        """The consent that allows it: ``drops-data:users.age``."""
+        return f"{self.name}:{self.object}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One SQL statement without its semicolon.
+
+    `creates`, `drops` and `needs` order the plan; `locks` name relations of the source only, since nobody waits for a
+    table that is new.
+    """
+
+    sql: str
+    creates: tuple[Identity, ...] = ()
+    drops: tuple[Identity, ...] = ()
+    needs: tuple[Identity, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    effort: Effort = Effort.CATALOG
+    transaction: Transaction = Transaction.INSIDE
+    hazards: tuple[Hazard, ...] = ()
+    batched: bool = False  # repeat until no row is touched, committing each time
+
+    def with_hazards(self, hazards: Iterable[Hazard]) -> Step:
+        """Return the step with more hazards."""
+        return replace(self, hazards=(*self.hazards, *hazards))
