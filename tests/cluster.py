@@ -124,12 +124,20 @@ def running_cluster() -> Iterator[Cluster]:
         try:
             cluster = Cluster(f"host={work} user={SUPERUSER}")
             _wait(cluster, server, work / "log")
+            _make_tablespace(cluster)
             yield cluster
         finally:
             server.send_signal(signal.SIGQUIT)  # at once, nothing is worth a checkpoint
             server.wait(30)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _make_tablespace(cluster: Cluster) -> None:
+    # An empty location is a place within the cluster's own folder (developer option, from 15).
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute("CREATE TABLESPACE fast LOCATION ''")
 
 
 def _start(postgres: Path, data: Path, work: Path, owner: int | None) -> subprocess.Popen[bytes]:

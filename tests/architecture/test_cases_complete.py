@@ -21,5 +21,5 @@ _WANTED = [
 
 @pytest.mark.parametrize(("kind", "case"), _WANTED, ids=lambda word: word)
 def test_there_is_a_case(kind: str, case: str) -> None:
-    folders = [folder for folder in (CASES / kind).glob(f"{case}*") if (folder / "after.cham").exists()]
-    assert folders, f"write tests/cases/{kind}/{case}*/after.cham"
+    folders = [CASES / kind / case, *(CASES / kind).glob(f"{case}-*")]
+    assert any((folder / "after.cham").exists() for folder in folders), f"write tests/cases/{kind}/{case}/after.cham"

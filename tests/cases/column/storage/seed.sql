@@ -1,0 +1,1 @@
+INSERT INTO pages VALUES (1, 'one'), (2, 'two');

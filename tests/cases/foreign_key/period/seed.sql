@@ -1,0 +1,2 @@
+INSERT INTO shifts VALUES ('[1,5)', '[2026-01-01,2026-01-03)');
+INSERT INTO tasks VALUES (1, '[1,5)', '[2026-01-01,2026-01-02)');

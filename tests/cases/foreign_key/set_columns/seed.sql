@@ -1,0 +1,2 @@
+INSERT INTO rooms VALUES (1, 1), (1, 2);
+INSERT INTO guests VALUES (1, 1, 2), (2, NULL, NULL);

@@ -1,0 +1,1 @@
+INSERT INTO hits VALUES (1, 'one'), (2, 'two');

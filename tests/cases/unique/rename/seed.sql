@@ -1,0 +1,1 @@
+INSERT INTO users VALUES (1, 'ann@example.org'), (2, 'bob@example.org');
