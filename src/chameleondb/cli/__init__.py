@@ -1,0 +1,1 @@
+"""The command line: one module per command, a thin shell over the workflow."""

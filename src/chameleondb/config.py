@@ -1,0 +1,277 @@
+"""The project: where it is, what its configuration says, and which database it means.
+
+Only keys that have an effect are settings. An unknown key is a warning with its place; a value of the wrong type is an
+error with its place. The environment is read and never written, `.env` is read from the project's root only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from chameleondb.configfile import Entry, read_text, read_toml, read_yaml
+from chameleondb.errors import UsageError
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
+
+CONFIG_FILE = ".chameleon.yml"
+DATA_DIRECTORY = ".chameleon"
+SCHEMA_FILE = "schema.cham"
+SCHEMA_DIRECTORY = "schemas"
+SCHEMA_SUFFIXES = (".cham", ".sql")
+EMBEDDED_URL = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a configuration file can set. Durations in seconds, sizes in bytes."""
+
+    schema_paths: tuple[str, ...] | None = None  # None: schema.cham and schemas/, whichever exist
+    database_url: str | None = None  # may hold ${NAME}
+    shadow_url: str | None = None  # may hold ${NAME}
+    lock_timeout_s: float = 0.1  # one try to lock a table; others wait behind us for as long
+    lock_deadline_s: float = 300.0  # all tries together
+    small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT  # larger tables are changed in the online form
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it comes from, e.g. ``.env`` or ``environment variable DATABASE_URL``."""
+
+    value: str = field(repr=False)
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project on disk. `notes` are remarks about its configuration, for the user to read once."""
+
+    root: Path
+    config_file: Path | None = None
+    settings: Settings = field(default_factory=Settings)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Path:
+        """The directory of the vault and of local files."""
+        return self.root / DATA_DIRECTORY
+
+    @property
+    def local(self) -> Path:
+        """The directory of what belongs to this machine only: caches, embedded servers."""
+        return self.data / "local"
+
+    def schema_files(self) -> tuple[Path, ...]:
+        """Return the schema files, sorted. Raises: UsageError if there is none or a configured path is missing."""
+        paths = self.settings.schema_paths
+        if paths is None:
+            found = set(_expand(self.root / SCHEMA_FILE)) | set(_expand(self.root / SCHEMA_DIRECTORY))
+        else:
+            found = {file for path in paths for file in self._configured(path)}
+        if not found:
+            raise UsageError(
+                "CHM0502",
+                "no schema found" if paths is None else f"no .cham or .sql file in {', '.join(paths)}",
+                hint=f"write {self.root / SCHEMA_FILE}, run `chameleon init`, or name your files in schema.paths",
+            )
+        return tuple(sorted(found))
+
+    def _configured(self, path: str) -> Iterator[Path]:
+        full = Path(os.path.normpath(self.root / path))
+        if not full.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError("CHM0503", f"schema path {path} lies outside of the project", hint="move it into it")
+        if not full.exists():
+            raise UsageError("CHM0504", f"schema path {path} does not exist", hint=f"looked for {full}")
+        return _expand(full)
+
+
+def find_project(start: Path) -> Project:
+    """Find the project of a directory: the nearest one, upwards, that has a sign of Chameleon.
+
+    The search ends at the root of the git repository or at the home directory; then `start` is the root.
+    Raises: UsageError if `start` is not a directory or the configuration is wrong.
+    """
+    start = Path(os.path.abspath(start))
+    if not start.is_dir():
+        raise UsageError("CHM0505", f"{start} is not a directory")
+    home = Path.home()
+    for folder in (start, *start.parents):
+        if (project := _project_at(folder)) is not None:
+            return project
+        if (folder / ".git").exists() or folder == home:
+            break
+    return Project(root=start)
+
+
+def database_setting(
+    project: Project, *, flag: str | None = None, environment: Mapping[str, str] | None = None, dot_env: bool = True
+) -> Setting:
+    """Return the database URL with the strongest claim: flag, environment, PG* variables, configuration, `.env`.
+
+    An empty string as value means: libpq reads its PG* variables. Raises: UsageError CHM0501 if there is none.
+    """
+    env = os.environ if environment is None else environment
+    if flag:
+        return Setting(flag, "--database-url")
+    for name in ("CHAMELEON_DATABASE_URL", "DATABASE_URL"):
+        if env.get(name):
+            return Setting(env[name], f"environment variable {name}")
+    if any(env.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")):
+        return Setting("", "PG* environment variables")
+    file_name, from_file = _dot_env(project, env) if dot_env else ("", {})
+    known = {**from_file, **env}
+    if project.settings.database_url and (value := _expand_names(project.settings.database_url, known)):
+        named = project.settings.database_url.strip("${} ")
+        return Setting(value, file_name if named in from_file else _origin_of(project))
+    for name in ("CHAMELEON_DATABASE_URL", "DATABASE_URL"):
+        if from_file.get(name):
+            return Setting(from_file[name], file_name)
+    raise UsageError(
+        "CHM0501",
+        "DATABASE_URL not set",
+        hint='export DATABASE_URL="postgresql://user:pass@host:5432/db", or write that line without `export` into '
+        f"{project.root / '.env'}, or try without a server: export DATABASE_URL={EMBEDDED_URL}",
+    )
+
+
+def shadow_setting(
+    project: Project, *, environment: Mapping[str, str] | None = None, dot_env: bool = True
+) -> Setting | None:
+    """Return the URL of the shadow server, if one is configured: CHAMELEON_SHADOW_URL or `database.shadow_url`."""
+    env = os.environ if environment is None else environment
+    if env.get("CHAMELEON_SHADOW_URL"):
+        return Setting(env["CHAMELEON_SHADOW_URL"], "environment variable CHAMELEON_SHADOW_URL")
+    if not project.settings.shadow_url:
+        return None
+    _, from_file = _dot_env(project, env) if dot_env else ("", {})
+    value = _expand_names(project.settings.shadow_url, {**from_file, **env})
+    return Setting(value, _origin_of(project)) if value else None
+
+
+def _origin_of(project: Project) -> str:
+    return project.config_file.name if project.config_file else "configuration"
+
+
+def _dot_env(project: Project, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    named = env.get("CHAMELEON_ENV_FILE")
+    path = project.root / (named or ".env")
+    if named and not path.is_file():
+        raise UsageError("CHM0506", f"CHAMELEON_ENV_FILE names {named}, which is not a file", hint=f"looked for {path}")
+    if not path.is_file():
+        return "", {}
+    import io
+
+    from dotenv import dotenv_values
+
+    values = dotenv_values(stream=io.StringIO(read_text(path)))
+    return named or ".env", {name: value for name, value in values.items() if value}
+
+
+_NAME = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def _expand_names(text: str, known: Mapping[str, str]) -> str | None:
+    # A name without a value makes the whole setting absent: half a URL would lead to some other database.
+    names = [first or second for first, second in _NAME.findall(text)]
+    if any(not known.get(name) for name in names):
+        return None
+    return _NAME.sub(lambda found: known[found[1] or found[2]], text)
+
+
+def _project_at(folder: Path) -> Project | None:
+    if (folder / CONFIG_FILE).is_file():
+        return _configured_project(folder, folder / CONFIG_FILE, read_yaml(folder / CONFIG_FILE))
+    if (folder / "pyproject.toml").is_file():
+        entries = read_toml(folder / "pyproject.toml", ("tool", "chameleon"))
+        if entries is not None:
+            return _configured_project(folder, folder / "pyproject.toml", entries)
+    if (folder / DATA_DIRECTORY).is_dir() or (folder / SCHEMA_FILE).is_file():
+        return Project(root=folder)
+    return None
+
+
+def _expand(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        for folder, folders, files in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from (Path(folder, f) for f in files if f.endswith(SCHEMA_SUFFIXES) and not f.startswith("."))
+
+
+# What the original's files hold and no code ever read; its `features.*` and `safety.*` are all of this kind.
+_WITHOUT_EFFECT = re.compile(
+    r"version|created_at|database\.(driver|max_connections|connection_timeout|migration_timeout)"
+    r"|schema\.(merged_output|validation_strict)|(features|safety|security|paranoia)\..+"
+)
+
+
+def _configured_project(root: Path, file: Path, entries: tuple[Entry, ...]) -> Project:
+    settings = Settings()
+    notes: list[str] = []
+    idle: list[str] = []
+    for entry in entries:
+        if entry.key in _KEYS:
+            name, decode = _KEYS[entry.key]
+            settings = replace(settings, **{name: decode(entry)})
+        elif _WITHOUT_EFFECT.fullmatch(entry.key):
+            idle.append(entry.key)
+        else:
+            near = difflib.get_close_matches(entry.key, _KEYS, n=1)
+            advice = f"; did you mean `{near[0]}`?" if near else ""
+            notes.append(f"{entry.place}: unknown key `{entry.key}`{advice}")
+    if idle:
+        notes.append(f"{file}: has no effect: {', '.join(idle)}")
+    return Project(root=root, config_file=file, settings=settings, notes=tuple(notes))
+
+
+def _wrong(entry: Entry, expected: str) -> UsageError:
+    return UsageError("CHM0514", f"{entry.place}: `{entry.key}` must be {expected}")
+
+
+def _text(entry: Entry) -> str:
+    if not isinstance(entry.value, str) or not entry.value:
+        raise _wrong(entry, "a text")
+    return entry.value
+
+
+def _texts(entry: Entry) -> tuple[str, ...]:
+    values = entry.value if isinstance(entry.value, tuple) else (entry.value,)
+    if not values or not all(isinstance(value, str) and value for value in values):
+        raise _wrong(entry, "a list of paths")
+    return values
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_SIZES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
+_QUANTITY = re.compile(r"(\d+)\s*([A-Za-z]+)")
+
+
+def _duration(entry: Entry) -> float:
+    found = _QUANTITY.fullmatch(str(entry.value).strip())
+    if found is None or found[2] not in _UNITS or int(found[1]) == 0:
+        raise _wrong(entry, "a duration such as 100ms, 5s, 2min or 1h")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _size(entry: Entry) -> int:
+    found = _QUANTITY.fullmatch(str(entry.value).strip())
+    unit = found[2].lower().replace("ib", "b") if found else ""
+    if found is None or unit not in _SIZES:
+        raise _wrong(entry, "a size such as 8MB or 1GB")
+    return int(found[1]) * _SIZES[unit]
+
+
+_KEYS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+    "schema.paths": ("schema_paths", _texts),
+    "database.url": ("database_url", _text),
+    "database.connection_string": ("database_url", _text),
+    "database.shadow_url": ("shadow_url", _text),
+    "migration.lock_timeout": ("lock_timeout_s", _duration),
+    "migration.lock_deadline": ("lock_deadline_s", _duration),
+    "migration.small_table": ("small_table_bytes", _size),
+}

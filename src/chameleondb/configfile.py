@@ -1,0 +1,130 @@
+"""Reading configuration files into flat entries, each with the place where it stands.
+
+YAML is composed but never constructed: aliases, anchors and tags are refused, so no file can grow beyond what it shows.
+Messages never quote values, which may be passwords.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chameleondb.errors import UsageError
+
+SIZE_BYTES_MAX = 1024 * 1024
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting: its dotted key, its value (str, int, float, bool, None or a tuple of these) and where it stands."""
+
+    key: str
+    value: Any
+    place: str  # file:line:column, or the file alone for TOML
+
+
+def read_text(path: Path) -> str:
+    """Read a small UTF-8 file. Raises: UsageError if it is too large, unreadable or not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_BYTES_MAX + 1)
+        if len(data) > SIZE_BYTES_MAX:
+            raise UsageError("CHM0511", f"{path} is larger than 1 MiB", hint="this is not a configuration file")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError("CHM0512", f"{path} is not UTF-8 text", hint="save it in the encoding UTF-8") from None
+    except OSError as error:
+        raise UsageError("CHM0513", f"cannot read {path}: {error.strerror}") from None
+
+
+def read_yaml(path: Path) -> tuple[Entry, ...]:
+    """Read a YAML file. Raises: UsageError that names file, line and column."""
+    text = read_text(path)
+
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.events import AliasEvent, NodeEvent
+
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        for event in yaml.parse(text):
+            if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+                raise _bad(_place(path, event), "anchors and aliases are not supported", "write the value out")
+        root = yaml.compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise _bad(place, "this is not valid YAML", "check the indentation and the quotes") from None
+    except (YAMLError, RecursionError, ValueError):
+        raise _bad(str(path), "this is not valid YAML", "check the indentation and the quotes") from None
+    return () if root is None else tuple(_entries(path, root, ""))
+
+
+def read_toml(path: Path, table: tuple[str, ...]) -> tuple[Entry, ...] | None:
+    """Read a table of a TOML file; None if the file has no such table. Raises: UsageError."""
+    try:
+        values: Any = tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise _bad(str(path), "this is not valid TOML", "check the brackets and the quotes") from None
+    for name in table:
+        values = values.get(name) if isinstance(values, dict) else None
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise _bad(str(path), f"`{'.'.join(table)}` must be a table", f"write [{'.'.join(table)}]")
+    return tuple(_flat(str(path), values, ""))
+
+
+def _entries(path: Path, node: Any, prefix: str) -> Iterator[Entry]:
+    from ruamel.yaml.nodes import MappingNode, ScalarNode
+
+    if not isinstance(node, MappingNode):
+        raise _bad(_place(path, node), "expected `key: value` lines here", None)
+    seen: set[str] = set()
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise _bad(_place(path, key), "a key must be a word", None)
+        if key.value in seen:
+            raise _bad(_place(path, key), f"`{prefix}{key.value}` stands here twice", "delete one of them")
+        seen.add(key.value)
+        if isinstance(value, MappingNode):
+            yield from _entries(path, value, f"{prefix}{key.value}.")
+        else:
+            yield Entry(f"{prefix}{key.value}", _plain(path, value), _place(path, key))
+
+
+def _plain(path: Path, node: Any) -> Any:
+    from ruamel.yaml.nodes import ScalarNode, SequenceNode
+
+    if isinstance(node, SequenceNode):
+        return tuple(_plain(path, item) for item in node.value)
+    if not isinstance(node, ScalarNode):
+        raise _bad(_place(path, node), "expected a single value here", None)
+    if node.tag == f"{_TAG}null":
+        return None
+    if node.tag == f"{_TAG}bool":
+        return str(node.value).lower() == "true"
+    if node.tag == f"{_TAG}int" and str(node.value).isdecimal():
+        return int(node.value)
+    return str(node.value)
+
+
+def _flat(place: str, values: dict[str, Any], prefix: str) -> Iterator[Entry]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(place, value, f"{prefix}{key}.")
+        else:
+            yield Entry(f"{prefix}{key}", tuple(value) if isinstance(value, list) else value, place)
+
+
+def _place(path: Path, node: Any) -> str:
+    return f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+
+def _bad(place: str, message: str, hint: str | None) -> UsageError:
+    return UsageError("CHM0510", f"{place}: {message}", hint=hint)
