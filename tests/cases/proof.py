@@ -27,7 +27,7 @@ def dump(dsn: str) -> list[str]:
 
     Where a column stands is history, not schema: PostgreSQL cannot move one.
     """
-    command = [client_program("pg_dump"), "--schema-only", "--exclude-schema=chameleon", f"--dbname={dsn}"]
+    command = [str(client_program("pg_dump")), "--schema-only", "--exclude-schema=chameleon", f"--dbname={dsn}"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # SET of a table's tablespace or access method belongs to the statement that follows; all others are noise.
     lines, setting = [], ""
