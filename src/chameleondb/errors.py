@@ -63,7 +63,7 @@ class ConsentNeeded(PlanError):
 class DatabaseError(ChameleonError):
     """The server refused a statement. Row data (DETAIL) is kept apart: it is printed only on request."""
 
-    def __init__(  # noqa: PLR0913  the server's error fields
+    def __init__(
         self,
         code: str,
         message: str,

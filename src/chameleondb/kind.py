@@ -25,8 +25,14 @@ class Context:
 
     source: Schema
     target: Schema
+    kinds: Mapping[type[Any], Kind[Any]]
     facts: Facts = field(default_factory=Facts)
     hints: Mapping[Identity, Hint] = field(default_factory=dict)
+
+    def inline(self, obj: Object) -> str | None:
+        """Return the text by which `obj` stands inside its parent's CREATE statement, if it can stand there."""
+        render = self.kinds[type(obj)].inline
+        return render(obj, self) if render else None
 
     def is_new(self, identity: Identity) -> bool:
         """Whether the plan creates this object: nobody can be waiting for it."""
@@ -46,9 +52,9 @@ class Context:
 
 
 class Alter(Generic[M]):
-    """The field changes in place: `steps(old, new, context)`."""
+    """The field changes in place: `steps(old, new, context)`. Steps of None mean that this change needs a replacement."""
 
-    def __init__(self, steps: Callable[[M, M, Context], Sequence[Step]]) -> None:
+    def __init__(self, steps: Callable[[M, M, Context], Sequence[Step] | None]) -> None:
         self.steps = steps
 
 
@@ -93,11 +99,15 @@ class Kind(Generic[M]):
     create: Callable[[M, Context], Sequence[Step]]
     drop: Callable[[M, Context], Sequence[Step]]
     on_change: Mapping[str, Alter[M] | Replace | Refuse | Ignore]
+    sql_name: Callable[[M], str]  # as COMMENT ON takes it: ``TABLE users``
     parent: Callable[[M], Identity | None] = lambda _: None
+    inline: Callable[[M, Context], str | None] | None = None
     rename: Callable[[M, M], Step] | None = None
-    inferred_rename: bool = False
+    inferred_rename: Callable[[M], bool] = lambda _: False
     renamed: Callable[[M, Mapping[Identity, Identity]], M] | None = None
-    order: Callable[[M], Any] = lambda _: 0
+    settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
+    order: Callable[[M], int] = lambda _: 0
+    holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf
 
     def __post_init__(self) -> None:
         names = {f.name for f in fields(self.model) if f.compare} - {"id"}

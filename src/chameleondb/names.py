@@ -18,18 +18,7 @@ DEFAULT_NAMESPACE = "public"
 
 # Reserved (or reserved except as function or type) in PostgreSQL 13-18; manual, appendix C. quote_ident() quotes these.
 _RESERVED = frozenset(
-    """all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast
-    char character check coalesce collate collation column concurrently constraint create cross current_catalog
-    current_date current_role current_schema current_time current_timestamp current_user dec decimal default deferrable
-    desc distinct do else end except exists extract false fetch float for foreign freeze from full grant greatest group
-    grouping having ilike in initially inner inout int integer intersect interval into is isnull join json json_array
-    json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value
-    lateral leading least left like limit localtime localtimestamp merge_action national natural nchar none normalize
-    not notnull null nullif numeric offset on only or order out outer overlaps overlay placing position precision primary
-    real references returning right row select session_user setof similar smallint some substring symmetric
-    system_user table tablesample then time timestamp to trailing treat trim true union unique user using values varchar
-    variadic verbose when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse
-    xmlpi xmlroot xmlserialize xmltable""".split()
+    ["all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary", "real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some", "substring", "symmetric", "system_user", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable"]
 )
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
@@ -162,3 +151,23 @@ def shorten(name: str, tail: str = "") -> str:
     """Cut `name` so that `name + tail` fits a PostgreSQL name, never through a character."""
     room = NAME_BYTES_MAX - bytes_of(tail)
     return name.encode()[:room].decode("utf-8", "ignore") + tail
+
+
+def object_name(first: str, second: str, label: str) -> str:
+    """Return the name PostgreSQL gives to what nobody named, e.g. ``users_email_key`` (makeObjectName in the server).
+
+    The longer of the two parts is cut, byte by byte, until the whole fits.
+    """
+    room = NAME_BYTES_MAX - bytes_of(label) - 1 - (1 if second else 0)
+    one, two = bytes_of(first), bytes_of(second)
+    while one + two > room:
+        if one > two:
+            one -= 1
+        else:
+            two -= 1
+    parts = [_cut(first, one), *([_cut(second, two)] if second else []), label]
+    return "_".join(parts)
+
+
+def _cut(name: str, length: int) -> str:
+    return name.encode("utf-8", "surrogatepass")[:length].decode("utf-8", "ignore")

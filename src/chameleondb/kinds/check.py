@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import REPLACE, Alter, Context, Kind
+from chameleondb.kinds.clauses import (
+    add_constraint,
+    column_words,
+    constraint_sql_name,
+    drop_constraint,
+    follow,
+    follow_text,
+    may_fail,
+    named,
+    rename_constraint,
+    validate_constraint,
+)
+from chameleondb.model.oids import Oids
+from chameleondb.names import Identity, constraint, is_provisional
+from chameleondb.sqltext import unwrap
+from chameleondb.steps import Effort, Step, Transaction
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -18,3 +36,88 @@ class Check:
     inherit: bool = True
     validated: bool = True
     enforced: bool = True  # NOT ENFORCED exists from PostgreSQL 18
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+def _query(version: int) -> str:
+    enforced = "k.conenforced" if version >= 180000 else "true"
+    return f"""
+        SELECT k.oid, k.conrelid, k.conname, pg_catalog.pg_get_expr(k.conbin, k.conrelid), k.connoinherit,
+               k.convalidated, {enforced}
+          FROM pg_catalog.pg_constraint k
+         WHERE k.contype = 'c' AND k.conrelid = ANY(%(tables)s)
+         ORDER BY k.conrelid, k.conname"""
+
+
+def _decode(row: tuple[Any, ...], oids: Oids) -> Check:
+    _, relid, name, expression, no_inherit, validated, enforced = row
+    return Check(
+        id=constraint(oids.relation(relid), name),
+        expression=unwrap(expression),
+        inherit=not no_inherit,
+        # PostgreSQL cannot validate what it does not enforce; that is no second fact.
+        validated=validated or not enforced,
+        enforced=enforced,
+    )
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _definition(obj: Check) -> str:
+    tail = "" if obj.inherit else " NO INHERIT"
+    return f"CHECK ({obj.expression}){tail}{'' if obj.enforced else ' NOT ENFORCED'}"
+
+
+def _inline(obj: Check, _context: Context) -> str | None:
+    """CREATE TABLE takes NOT VALID and then marks the constraint valid, so such a one is added afterwards."""
+    return named(obj.id) + _definition(obj) if obj.validated else None
+
+
+def _create(obj: Check, context: Context) -> list[Step]:
+    table, definition = obj.id.table, _definition(obj)
+    needs = column_words(table, obj.expression)
+    if not obj.validated:
+        return [add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)]
+    if context.is_new(table):
+        return []
+    hazards = may_fail(obj.id, table, context, "rows that break the rule") if obj.enforced else ()
+    if not context.is_large(table) or is_provisional(obj.id.name) or not obj.enforced:
+        return [add_constraint(obj.id, definition, needs=needs, hazards=hazards)]
+    add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)
+    validate = validate_constraint(obj.id).with_hazards(hazards)
+    return [replace(step, transaction=Transaction.OWN) for step in (add, validate)]
+
+
+def _set_validated(_old: Check, new: Check, _context: Context) -> list[Step] | None:
+    return [validate_constraint(new.id)] if new.validated else None
+
+
+def _renamed(obj: Check, ids: Mapping[Identity, Identity]) -> Check:
+    return replace(obj, id=follow(obj.id, ids), expression=follow_text(obj.expression, obj.id.table, ids))
+
+
+KIND = Kind(
+    name="check",
+    plural="checks",
+    model=Check,
+    catalog="pg_constraint",
+    query=_query,
+    decode=_decode,
+    references=lambda o: (o.id.table, *column_words(o.id.table, o.expression)),
+    create=_create,
+    drop=lambda o, _: [drop_constraint(o.id)],
+    inline=_inline,
+    on_change={
+        "expression": REPLACE,
+        "inherit": REPLACE,
+        "enforced": REPLACE,
+        "validated": Alter(_set_validated),
+    },
+    rename=lambda old, new: rename_constraint(old.id, new.id),
+    inferred_rename=lambda _: True,
+    renamed=_renamed,
+    sql_name=lambda o: constraint_sql_name(o.id),
+)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import Alter, Context, Kind
+from chameleondb.kinds.clauses import follow
+from chameleondb.model.oids import Oids
+from chameleondb.names import Identity, literal
+from chameleondb.steps import Lock, LockMode, Step
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -16,3 +21,71 @@ class Comment:
     id: Identity
     target: Identity
     text: str
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+def _query(_version: int) -> str:
+    return """
+        SELECT d.objoid, c.relname, d.objsubid, d.description
+          FROM pg_catalog.pg_description d
+          JOIN pg_catalog.pg_class c ON c.oid = d.classoid
+         WHERE d.objoid >= 16384
+         ORDER BY d.classoid, d.objoid, d.objsubid"""
+
+
+def _decode(row: tuple[Any, ...], oids: Oids) -> Comment | None:
+    oid, catalog, number, text = row
+    target = oids.objects.get((catalog, oid))
+    if target is None:
+        return None  # of an object that is not modelled
+    if number:
+        target = Identity("column", (*target.path, oids.columns[oid][number]))
+    return Comment(id=comment_of(target), target=target, text=text)
+
+
+def comment_of(target: Identity) -> Identity:
+    """Return the identity of the comment on `target`."""
+    return Identity("comment", (target.space, *target.path))
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _statement(target: Identity, text: str | None, context: Context) -> Step:
+    obj = context.target.get(target) or context.source.get(target)
+    assert obj is not None
+    name = context.kinds[type(obj)].sql_name(obj)
+    value = "NULL" if text is None else literal(text)
+    locked = target.table if target.space in ("column", "constraint") else target
+    locks = (Lock(locked, LockMode.SHARE_UPDATE_EXCLUSIVE),) if locked.space == "relation" else ()
+    return Step(sql=f"COMMENT ON {name} IS {value}", needs=(target,), locks=locks)
+
+
+def _create(obj: Comment, context: Context) -> list[Step]:
+    return [replace(_statement(obj.target, obj.text, context), creates=(obj.id,))]
+
+
+def _drop(obj: Comment, context: Context) -> list[Step]:
+    return [replace(_statement(obj.target, None, context), needs=(), drops=(obj.id,))]
+
+
+KIND = Kind(
+    name="comment",
+    plural="comments",
+    model=Comment,
+    catalog="pg_description",
+    query=_query,
+    decode=_decode,
+    references=lambda o: (o.target,),
+    create=_create,
+    drop=_drop,
+    parent=lambda o: o.target,
+    on_change={
+        "target": Alter(lambda _old, _new, _context: []),
+        "text": Alter(lambda _old, new, context: [_statement(new.target, new.text, context)]),
+    },
+    renamed=lambda o, ids: replace(o, id=comment_of(follow(o.target, ids)), target=follow(o.target, ids)),
+    sql_name=lambda o: "",
+)

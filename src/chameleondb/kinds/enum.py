@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import Alter, Context, Kind
+from chameleondb.kinds.clauses import alter_table, exclusive, follow
+from chameleondb.kinds.column import Column
+from chameleondb.model.oids import Oids
+from chameleondb.names import (
+    DEFAULT_NAMESPACE,
+    Identity,
+    literal,
+    namespace,
+    object_name,
+    qualified_type,
+    quote,
+    type_,
+)
+from chameleondb.steps import Effort, Hazard, HazardName, Step, Transaction
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -15,3 +31,154 @@ class Enum:
 
     id: Identity
     values: tuple[str, ...]
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+def _query(_version: int) -> str:
+    return """
+        SELECT t.oid, n.nspname, t.typname,
+               ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
+          FROM pg_catalog.pg_type t
+          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+         WHERE t.typtype = 'e' AND t.typnamespace = ANY(%(namespaces)s)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                            WHERE e.classid = 'pg_catalog.pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+         ORDER BY n.nspname, t.typname"""
+
+
+def _decode(row: tuple[Any, ...], _oids: Oids) -> Enum:
+    return Enum(id=type_(row[1], row[2]), values=tuple(row[3]))
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _create(obj: Enum, _context: Context) -> list[Step]:
+    labels = ", ".join(map(literal, obj.values))
+    sql = f"CREATE TYPE {qualified_type(obj.id.path)} AS ENUM ({labels})"
+    return [Step(sql=sql, creates=(obj.id,), needs=(namespace(obj.id.path[0]),))]
+
+
+def _drop(obj: Enum, _context: Context) -> list[Step]:
+    hazard = Hazard(
+        HazardName.DROPS_OBJECT, obj.id, "the enum type is dropped; PostgreSQL refuses while a column uses it"
+    )
+    return [Step(sql=f"DROP TYPE {qualified_type(obj.id.path)}", drops=(obj.id,), hazards=(hazard,))]
+
+
+def _set_values(old: Enum, new: Enum, context: Context) -> list[Step]:
+    """Rename labels, then add the new ones where they belong; if one goes or moves, build the type anew."""
+    renames = {o: n for n, o in context.hint(new.id).values_was if o in old.values and n not in old.values}
+    swaps = _swapped(old, new, context)
+    renames.update(swaps)
+    values = tuple(renames.get(v, v) for v in old.values)
+    kept = [v for v in new.values if v in values]
+    steps = _rename_values(new, renames)
+    if list(values) != kept:
+        return [*steps, *_rebuild(new, context)]
+    return [*steps, *_add_values(values, new)]
+
+
+def _swapped(old: Enum, new: Enum, context: Context) -> dict[str, str]:
+    """Labels that change places with each other: both names exist before and after."""
+    pairs = {o: n for n, o in context.hint(new.id).values_was}
+    return {o: n for o, n in pairs.items() if o in old.values and n in old.values and n in pairs}
+
+
+def _rename_values(obj: Enum, renames: Mapping[str, str]) -> list[Step]:
+    def step(old: str, new: str) -> Step:
+        hazard = Hazard(HazardName.BREAKS_CODE, obj.id, f"code that still says {old!r} fails")
+        sql = f"ALTER TYPE {qualified_type(obj.id.path)} RENAME VALUE {literal(old)} TO {literal(new)}"
+        return Step(sql=sql, needs=(obj.id,), hazards=(hazard,))
+
+    waiting, steps = dict(renames), []
+    while waiting:
+        free = [o for o, n in waiting.items() if n not in waiting]
+        if free:
+            steps.append(step(free[0], waiting.pop(free[0])))
+        else:
+            old = next(iter(waiting))
+            aside = f"{old}__chameleon"
+            steps.append(step(old, aside))
+            waiting[aside] = waiting.pop(old)
+    return steps
+
+
+def _add_values(values: tuple[str, ...], new: Enum) -> list[Step]:
+    present, steps = list(values), []
+    for i, value in enumerate(new.values):
+        if value in present:
+            continue
+        place = ""
+        if i < len(present):
+            place = f" BEFORE {literal(present[i])}"
+        present.insert(i, value)
+        sql = f"ALTER TYPE {qualified_type(new.id.path)} ADD VALUE {literal(value)}{place}"
+        hazard = Hazard(HazardName.NOT_REVERSIBLE, new.id, "PostgreSQL cannot take a label away again")
+        # A new label must be committed before anything uses it, even a default (manual, ALTER TYPE).
+        steps.append(Step(sql=sql, needs=(new.id,), transaction=Transaction.OWN, hazards=(hazard,)))
+    return steps
+
+
+def _rebuild(new: Enum, context: Context) -> list[Step]:
+    """Set the old type aside, create the new one, convert every column, drop the old."""
+    name = qualified_type(new.id.path)
+    aside = type_(new.id.path[0], object_name(new.id.name, "", "old"))
+    steps = [
+        Step(sql=f"ALTER TYPE {name} RENAME TO {quote(aside.name)}", needs=(new.id,)),
+        *[replace(s, creates=(), needs=(new.id,)) for s in _create(new, context)],
+    ]
+    for obj in context.source.objects.values():
+        if isinstance(obj, Column) and obj.type in (name, f"{name}[]") and obj.id in context.target:
+            steps += _convert(obj, context)
+    steps.append(Step(sql=f"DROP TYPE {qualified_type(aside.path)}"))
+    return steps
+
+
+def _convert(column: Column, context: Context) -> list[Step]:
+    table, name = column.id.table, quote(column.id.name)
+    alter = f"{alter_table(table)} ALTER COLUMN {name}"
+    text = "text[]" if column.type.endswith("[]") else "text"
+    target = context.target.get(column.id)
+    assert isinstance(target, Column)
+    hazard = Hazard(
+        HazardName.MAY_FAIL_ON_DATA,
+        column.id,
+        "rows that hold a label which goes away stop the change; update them first",
+    )
+    convert = Step(
+        sql=f"{alter} TYPE {column.type} USING {name}::{text}::{column.type}",
+        locks=exclusive(table),
+        effort=Effort.REWRITE,
+        hazards=(hazard,) if context.table_facts(table).rows else (),
+    )
+    if column.default is None:
+        return [convert]
+    steps = [Step(sql=f"{alter} DROP DEFAULT", locks=exclusive(table)), convert]
+    if target.default is not None and target.type == column.type:
+        steps.append(Step(sql=f"{alter} SET DEFAULT {target.default}", locks=exclusive(table)))
+    return steps
+
+
+def _rename(old: Enum, new: Enum) -> Step:
+    hazard = Hazard(HazardName.BREAKS_CODE, new.id, f"code that still says {old.id} fails")
+    return Step(sql=f"ALTER TYPE {qualified_type(old.id.path)} RENAME TO {quote(new.id.name)}", hazards=(hazard,))
+
+
+KIND = Kind(
+    name="enum",
+    plural="enums",
+    model=Enum,
+    catalog="pg_type",
+    query=_query,
+    decode=_decode,
+    references=lambda o: [namespace(o.id.path[0])] if o.id.path[0] != DEFAULT_NAMESPACE else [],
+    create=_create,
+    drop=_drop,
+    on_change={"values": Alter(_set_values)},
+    rename=_rename,
+    renamed=lambda o, ids: replace(o, id=follow(o.id, ids)),
+    sql_name=lambda o: f"TYPE {qualified_type(o.id.path)}",
+)

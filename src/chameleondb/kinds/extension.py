@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import Alter, Context, Kind
+from chameleondb.model.oids import Oids
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, literal, namespace, quote
+from chameleondb.steps import Hazard, HazardName, Step
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -16,3 +20,79 @@ class Extension:
     id: Identity
     schema: str | None = None
     version: str | None = None
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+def _query(_version: int) -> str:
+    return """
+        SELECT e.oid, e.extname, n.nspname, e.extversion
+          FROM pg_catalog.pg_extension e
+          JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname <> 'plpgsql'
+         ORDER BY e.extname"""
+
+
+def _decode(row: tuple[Any, ...], _oids: Oids) -> Extension:
+    return Extension(id=Identity("extension", (row[1],)), schema=row[2], version=row[3])
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _create(obj: Extension, _context: Context) -> list[Step]:
+    sql = f"CREATE EXTENSION {quote(obj.id.name)}"
+    if obj.schema is not None and obj.schema != DEFAULT_NAMESPACE:
+        sql += f" SCHEMA {quote(obj.schema)}"
+    if obj.version is not None:
+        sql += f" VERSION {literal(obj.version)}"
+    return [Step(sql=sql, creates=(obj.id,), needs=tuple(_references(obj)))]
+
+
+def _references(obj: Extension) -> list[Identity]:
+    return [namespace(obj.schema)] if obj.schema not in (None, DEFAULT_NAMESPACE) else []
+
+
+def _drop(obj: Extension, _context: Context) -> list[Step]:
+    hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, "the extension's types and functions go with it")
+    return [Step(sql=f"DROP EXTENSION {quote(obj.id.name)}", drops=(obj.id,), hazards=(hazard,))]
+
+
+def _set_schema(_old: Extension, new: Extension, _context: Context) -> list[Step]:
+    if new.schema is None:
+        return []
+    return [
+        Step(sql=f"ALTER EXTENSION {quote(new.id.name)} SET SCHEMA {quote(new.schema)}", needs=tuple(_references(new)))
+    ]
+
+
+def _update(_old: Extension, new: Extension, _context: Context) -> list[Step]:
+    if new.version is None:
+        return []
+    return [Step(sql=f"ALTER EXTENSION {quote(new.id.name)} UPDATE TO {literal(new.version)}")]
+
+
+def _settle(declared: Extension, elaborated: Extension) -> Extension:
+    """Any version and schema will do where none was declared: the shadow's default must not become a demand."""
+    return Extension(
+        id=elaborated.id,
+        schema=None if declared.schema is None else elaborated.schema,
+        version=None if declared.version is None else elaborated.version,
+    )
+
+
+KIND = Kind(
+    name="extension",
+    plural="extensions",
+    model=Extension,
+    catalog="pg_extension",
+    query=_query,
+    decode=_decode,
+    references=_references,
+    create=_create,
+    drop=_drop,
+    on_change={"schema": Alter(_set_schema), "version": Alter(_update)},
+    sql_name=lambda o: f"EXTENSION {quote(o.id.name)}",
+    settle=_settle,
+)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import REPLACE, Alter, Context, Kind
+from chameleondb.kinds.clauses import (
+    column_words,
+    columns_of,
+    follow,
+    follow_columns,
+    follow_text,
+    include_sql,
+    may_fail,
+    set_options,
+    with_sql,
+)
+from chameleondb.model.oids import Oids
+from chameleondb.names import Identity, qualified, quote, relation
+from chameleondb.sqltext import closing, split_list, unwrap
+from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -27,3 +44,167 @@ class Index:
     options: tuple[str, ...] = ()
     tablespace: str | None = None
     valid: bool = True  # False: left behind by a failed CREATE INDEX CONCURRENTLY
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+def _query(version: int) -> str:
+    nulls_distinct = "NOT x.indnullsnotdistinct" if version >= 150000 else "true"
+    # The definition is deparsed only where a key is more than a column: pg_get_indexdef is half the cost of reading.
+    return f"""
+        SELECT x.indexrelid, n.nspname, i.relname, x.indrelid, x.indkey::int2[], x.indnkeyatts, x.indoption::int2[],
+               x.indisunique, {nulls_distinct}, m.amname, pg_catalog.pg_get_expr(x.indpred, x.indrelid), i.reloptions,
+               s.spcname, x.indisvalid,
+               CASE WHEN x.indexprs IS NOT NULL OR EXISTS (
+                           SELECT FROM unnest(x.indclass::oid[], x.indcollation::oid[], x.indkey::int2[])
+                                         AS u (opclass, collation, attnum)
+                             JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.attnum
+                             LEFT JOIN pg_catalog.pg_opclass o ON o.oid = u.opclass
+                            WHERE u.opclass IS NOT NULL
+                              AND (NOT o.opcdefault OR u.collation NOT IN (0, a.attcollation)
+                                   OR (o.opcintype <> a.atttypid AND o.opcintype = 25 AND a.atttypid <> 1043)))
+                         OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                                     WHERE a.attrelid = x.indexrelid AND a.attoptions IS NOT NULL)
+                    THEN pg_catalog.pg_get_indexdef(x.indexrelid) END
+          FROM pg_catalog.pg_index x
+          JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace
+          JOIN pg_catalog.pg_am m ON m.oid = i.relam
+          LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = i.reltablespace
+          LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')
+         WHERE x.indrelid = ANY(%(tables)s) AND k.oid IS NULL
+         ORDER BY x.indrelid, i.relname"""
+
+
+def _decode(row: tuple[Any, ...], oids: Oids) -> Index:
+    (_, schema, name, relid, numbers, key_count, flags, unique, nulls_distinct, method, where, options, tablespace,
+     valid, text) = row  # fmt: skip
+    numbers = list(numbers)
+    if text is None:
+        columns = oids.column_names(relid, numbers[:key_count])
+        keys = tuple(quote(c) + _ORDER[flag] for c, flag in zip(columns, flags, strict=True))
+    else:
+        start = text.index("(", text.index(" USING "))
+        keys = split_list(text[start + 1 : closing(text, start)])
+    return Index(
+        id=relation(schema, name),
+        table=oids.relation(relid),
+        keys=keys,
+        include=oids.column_names(relid, numbers[key_count:]),
+        unique=unique,
+        nulls_distinct=nulls_distinct,
+        method=method,
+        where=None if where is None else unwrap(where),
+        options=tuple(sorted(options or ())),
+        tablespace=tablespace,
+        valid=valid,
+    )
+
+
+# indoption: 1 = descending, 2 = NULLs first; NULLs come first by default when descending.
+_ORDER = {0: "", 1: " DESC NULLS LAST", 2: " NULLS FIRST", 3: " DESC"}
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _definition(obj: Index, concurrently: bool) -> str:
+    words = (
+        f"CREATE {'UNIQUE ' if obj.unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}{quote(obj.id.name)}"
+    )
+    method = "" if obj.method == "btree" else f" USING {quote(obj.method)} "
+    nulls = "" if obj.nulls_distinct else " NULLS NOT DISTINCT"
+    space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
+    where = f" WHERE {obj.where}" if obj.where is not None else ""
+    return (
+        f"{words} ON {qualified(obj.table.path)}{method}({', '.join(obj.keys)})"
+        f"{include_sql(obj.include)}{nulls}{with_sql(obj.options)}{space}{where}"
+    )
+
+
+def _references(obj: Index) -> tuple[Identity, ...]:
+    return (obj.table, *columns_of(obj.table, obj.include), *column_words(obj.table, *obj.keys, obj.where))
+
+
+def _create(obj: Index, context: Context) -> list[Step]:
+    online = context.is_large(obj.table)
+    hazards = may_fail(obj.id, obj.table, context, f"duplicates of ({', '.join(obj.keys)})") if obj.unique else ()
+    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if online else LockMode.SHARE
+    return [
+        Step(
+            sql=_definition(obj, online),
+            creates=(obj.id,),
+            needs=_references(obj),
+            locks=() if context.is_new(obj.table) else (Lock(obj.table, mode),),
+            effort=Effort.BUILD,
+            transaction=Transaction.OUTSIDE if online else Transaction.INSIDE,
+            hazards=hazards,
+        )
+    ]
+
+
+def _drop(obj: Index, context: Context) -> list[Step]:
+    online = context.is_large(obj.table)
+    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if online else LockMode.ACCESS_EXCLUSIVE
+    return [
+        Step(
+            sql=f"DROP INDEX {'CONCURRENTLY ' if online else ''}{qualified(obj.id.path)}",
+            drops=(obj.id,),
+            locks=(Lock(obj.table, mode),),
+            transaction=Transaction.OUTSIDE if online else Transaction.INSIDE,
+        )
+    ]
+
+
+def _alter(obj: Index) -> str:
+    return f"ALTER INDEX {qualified(obj.id.path)}"
+
+
+def _set_options(old: Index, new: Index, _context: Context) -> list[Step]:
+    locks = (Lock(new.table, LockMode.SHARE_UPDATE_EXCLUSIVE),)
+    return [Step(sql=sql, locks=locks) for sql in set_options(_alter(new), old.options, new.options)]
+
+
+def _set_tablespace(_old: Index, new: Index, _context: Context) -> list[Step]:
+    sql = f"{_alter(new)} SET TABLESPACE {quote(new.tablespace or 'pg_default')}"
+    return [Step(sql=sql, locks=(Lock(new.table, LockMode.ACCESS_EXCLUSIVE),), effort=Effort.BUILD)]
+
+
+def _rename(old: Index, new: Index) -> Step:
+    locks = (Lock(new.table, LockMode.SHARE_UPDATE_EXCLUSIVE),)
+    return Step(sql=f"{_alter(old)} RENAME TO {quote(new.id.name)}", locks=locks)
+
+
+def _renamed(obj: Index, ids: Mapping[Identity, Identity]) -> Index:
+    return replace(
+        obj,
+        id=follow(obj.id, ids),
+        table=follow(obj.table, ids),
+        keys=tuple(follow_text(key, obj.table, ids) for key in obj.keys),
+        include=follow_columns(obj.include, obj.table, ids),
+        where=None if obj.where is None else follow_text(obj.where, obj.table, ids),
+    )
+
+
+KIND = Kind(
+    name="index",
+    plural="indexes",
+    model=Index,
+    catalog="pg_class",
+    query=_query,
+    decode=_decode,
+    references=_references,
+    create=_create,
+    drop=_drop,
+    parent=lambda o: o.table,
+    on_change={
+        **dict.fromkeys(("table", "keys", "include", "unique", "nulls_distinct", "method", "where", "valid"), REPLACE),
+        "options": Alter(_set_options),
+        "tablespace": Alter(_set_tablespace),
+    },
+    rename=_rename,
+    inferred_rename=lambda _: True,
+    renamed=_renamed,
+    sql_name=lambda o: f"INDEX {qualified(o.id.path)}",
+)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import Alter, Context, Kind
+from chameleondb.model.oids import Oids
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, qualified, quote, relation
+from chameleondb.steps import Hazard, HazardName, Lock, LockMode, Step
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -30,3 +34,182 @@ class Sequence:
     options: SequenceOptions = SequenceOptions()
     owned_by: Identity | None = None
     unlogged: bool = False
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+
+def decode_options(
+    type_: str, start: int, increment: int, minimum: int, maximum: int, cache: int, cycle: bool
+) -> SequenceOptions:
+    """Return options as a user would write them: what equals PostgreSQL's default becomes None."""
+    limit = _LIMITS[type_]
+    low, high = (1, limit - 1) if increment > 0 else (-limit, -1)
+    return SequenceOptions(
+        type=type_,
+        start=None if start == (minimum if increment > 0 else maximum) else start,
+        increment=increment,
+        minimum=None if minimum == low else minimum,
+        maximum=None if maximum == high else maximum,
+        cache=cache,
+        cycle=cycle,
+    )
+
+
+def _query(version: int) -> str:
+    persistence = "c.relpersistence = 'u'" if version >= 150000 else "false"
+    return f"""
+        SELECT c.oid, n.nspname, c.relname, {persistence}, d.refobjid, d.refobjsubid,
+               pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+               s.seqcycle
+          FROM pg_catalog.pg_sequence s
+          JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          LEFT JOIN pg_catalog.pg_depend d
+            ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+               AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+         WHERE c.relnamespace = ANY(%(namespaces)s) AND d.deptype IS DISTINCT FROM 'i'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                            WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+         ORDER BY n.nspname, c.relname"""
+
+
+def _decode(row: tuple[Any, ...], oids: Oids) -> Sequence | None:
+    _, schema, name, unlogged, table, number, *options = row
+    owner = None
+    if table is not None:
+        if ("pg_class", table) not in oids.objects:
+            return None  # owned by a column of a table that we do not model
+        owner = Identity("column", (*oids.relation(table).path, oids.columns[table][number]))
+    return Sequence(id=relation(schema, name), options=decode_options(*options), owned_by=owner, unlogged=unlogged)
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def options_sql(options: SequenceOptions) -> str:
+    """Return the options that differ from PostgreSQL's defaults, each with a leading blank; the type is not among them."""
+    parts = []
+    if options.start is not None:
+        parts.append(f"START WITH {options.start}")
+    if options.increment != 1:
+        parts.append(f"INCREMENT BY {options.increment}")
+    if options.minimum is not None:
+        parts.append(f"MINVALUE {options.minimum}")
+    if options.maximum is not None:
+        parts.append(f"MAXVALUE {options.maximum}")
+    if options.cache != 1:
+        parts.append(f"CACHE {options.cache}")
+    if options.cycle:
+        parts.append("CYCLE")
+    return "".join(f" {part}" for part in parts)
+
+
+def changed_options(old: SequenceOptions, new: SequenceOptions) -> list[str]:
+    """Return the clauses that lead from `old` to `new`, spelled out, without the type."""
+    parts = []
+    if old.increment != new.increment:
+        parts.append(f"INCREMENT BY {new.increment}")
+    if old.minimum != new.minimum:
+        parts.append("NO MINVALUE" if new.minimum is None else f"MINVALUE {new.minimum}")
+    if old.maximum != new.maximum:
+        parts.append("NO MAXVALUE" if new.maximum is None else f"MAXVALUE {new.maximum}")
+    if _first(old) != _first(new):
+        parts.append(f"START WITH {_first(new)}")
+    if old.cache != new.cache:
+        parts.append(f"CACHE {new.cache}")
+    if old.cycle != new.cycle:
+        parts.append("CYCLE" if new.cycle else "NO CYCLE")
+    return parts
+
+
+def _first(options: SequenceOptions) -> int:
+    """Return the start value; the default is the bound at which counting begins."""
+    if options.start is not None:
+        return options.start
+    if options.increment > 0:
+        return 1 if options.minimum is None else options.minimum
+    return -1 if options.maximum is None else options.maximum
+
+
+def _create(obj: Sequence, _context: Context) -> list[Step]:
+    type_ = "" if obj.options.type == "bigint" else f" AS {obj.options.type.upper()}"
+    kind = "UNLOGGED SEQUENCE" if obj.unlogged else "SEQUENCE"
+    create = Step(
+        sql=f"CREATE {kind} {qualified(obj.id.path)}{type_}{options_sql(obj.options)}",
+        creates=(obj.id,),
+        needs=(namespace(obj.id.path[0]),),
+    )
+    return [create, *_own(obj)] if obj.owned_by else [create]
+
+
+def _own(obj: Sequence) -> list[Step]:
+    if obj.owned_by is None:
+        return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY NONE", locks=_lock(obj))]
+    owner = f"{qualified(obj.owned_by.path[:2])}.{quote(obj.owned_by.name)}"
+    return [
+        Step(
+            sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY {owner}",
+            needs=(obj.id, obj.owned_by),
+            locks=_lock(obj),
+        )
+    ]
+
+
+def _lock(obj: Sequence) -> tuple[Lock, ...]:
+    return (Lock(obj.id, LockMode.SHARE_ROW_EXCLUSIVE),)
+
+
+def _drop(obj: Sequence, context: Context) -> list[Step]:
+    if obj.owned_by is not None and obj.owned_by not in context.target:
+        return []  # goes with its column
+    hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, "the sequence and its current value are dropped")
+    return [Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=_lock(obj), hazards=(hazard,))]
+
+
+def _set_options(old: Sequence, new: Sequence, _context: Context) -> list[Step]:
+    clauses = changed_options(old.options, new.options)
+    if old.options.type != new.options.type:
+        clauses.insert(0, f"AS {new.options.type.upper()}")
+    return (
+        [Step(sql=f"ALTER SEQUENCE {qualified(new.id.path)} {' '.join(clauses)}", locks=_lock(new))] if clauses else []
+    )
+
+
+def _set_logged(_old: Sequence, new: Sequence, _context: Context) -> list[Step]:
+    word = "UNLOGGED" if new.unlogged else "LOGGED"
+    lock = (Lock(new.id, LockMode.ACCESS_EXCLUSIVE),)
+    return [Step(sql=f"ALTER SEQUENCE {qualified(new.id.path)} SET {word}", locks=lock)]
+
+
+def _rename(old: Sequence, new: Sequence) -> Step:
+    return Step(sql=f"ALTER SEQUENCE {qualified(old.id.path)} RENAME TO {quote(new.id.name)}", locks=_lock(old))
+
+
+KIND = Kind(
+    name="sequence",
+    plural="sequences",
+    model=Sequence,
+    catalog="pg_class",
+    query=_query,
+    decode=_decode,
+    references=lambda o: [namespace(o.id.path[0])] if o.id.path[0] != DEFAULT_NAMESPACE else [],
+    create=_create,
+    drop=_drop,
+    holds_data=True,
+    on_change={
+        "options": Alter(_set_options),
+        "owned_by": Alter(lambda _old, new, _context: _own(new)),
+        "unlogged": Alter(_set_logged),
+    },
+    rename=_rename,
+    # An owned sequence is known by its column, whatever it is called.
+    inferred_rename=lambda o: o.owned_by is not None,
+    renamed=lambda o, ids: replace(
+        o, id=ids.get(o.id, o.id), owned_by=ids.get(o.owned_by, o.owned_by) if o.owned_by else None
+    ),
+    sql_name=lambda o: f"SEQUENCE {qualified(o.id.path)}",
+)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from chameleondb.names import Identity
+from chameleondb.kind import Alter, Context, Kind
+from chameleondb.kinds.clauses import alter_table, exclusive, follow, loses, set_options, with_sql
+from chameleondb.model.oids import Oids
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, qualified, quote, relation
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -24,3 +29,146 @@ class Table:
     access_method: str = "heap"
     replica_identity: str = "default"
     replica_index: str | None = None  # set when replica_identity is "index"
+
+
+# --- Catalog -------------------------------------------------------------------------------------------------------
+
+
+_REPLICA_IDENTITY = {"d": "default", "n": "nothing", "f": "full", "i": "index"}
+
+
+def _query(_version: int) -> str:
+    # Partitioned tables, partitions and inheritance children are not modelled: the catalog reader reports them.
+    return """
+        SELECT c.oid, n.nspname, c.relname, c.relpersistence = 'u',
+               c.reloptions, t.reloptions, s.spcname, a.amname, c.relreplident::text,
+               (SELECT i.relname FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+                 WHERE c.relreplident = 'i' AND x.indrelid = c.oid AND x.indisreplident)
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
+          LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+          LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
+         WHERE c.relkind = 'r' AND c.relnamespace = ANY(%(namespaces)s) AND NOT c.relispartition AND c.reloftype = 0
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent))
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                            WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+         ORDER BY n.nspname, c.relname"""
+
+
+def _decode(row: tuple[Any, ...], oids: Oids) -> Table:
+    oid, schema, name, unlogged, options, toast_options, tablespace, method, replica, replica_index = row
+    oids.tables.append(oid)
+    return Table(
+        id=relation(schema, name),
+        unlogged=unlogged,
+        options=tuple(sorted([*(options or ()), *(f"toast.{o}" for o in toast_options or ())])),
+        tablespace=tablespace,
+        access_method=method,
+        replica_identity=_REPLICA_IDENTITY[replica],
+        replica_index=replica_index,
+    )
+
+
+# --- Changes -------------------------------------------------------------------------------------------------------
+
+
+def _create(obj: Table, context: Context) -> list[Step]:
+    """One CREATE TABLE with every column and constraint that can stand inside it."""
+    parts, created = [], [obj.id]
+    needs = {namespace(obj.id.path[0])}
+    for child in context.target.children(obj.id):
+        text = context.inline(child)
+        if text is not None:
+            parts.append(text)
+            created.append(child.id)
+            needs.update(context.kinds[type(child)].references(child))
+            needs.update(context.target.edges.get(child.id, ()))
+    body = ",\n".join(f"    {part}" for part in parts)
+    sql = f"CREATE {'UNLOGGED ' if obj.unlogged else ''}TABLE {qualified(obj.id.path)} (\n{body}\n)"
+    if not parts:
+        sql = sql.replace("\n", "")
+    if obj.access_method != "heap":
+        sql += f" USING {quote(obj.access_method)}"
+    sql += with_sql(obj.options)
+    if obj.tablespace:
+        sql += f" TABLESPACE {quote(obj.tablespace)}"
+    create = Step(sql=sql, creates=tuple(created), needs=tuple(sorted(needs - set(created))))
+    return [create, *_set_replica_identity(None, obj, context)] if obj.replica_identity != "default" else [create]
+
+
+def _set_replica_identity(_old: Table | None, new: Table, context: Context) -> list[Step]:
+    word, needs = new.replica_identity.upper(), [new.id]
+    if new.replica_index is not None:
+        word = f"USING INDEX {quote(new.replica_index)}"
+        # The index may be one of its own or belong to a constraint of that name.
+        candidates = (
+            relation(new.id.path[0], new.replica_index),
+            Identity("constraint", (*new.id.path, new.replica_index)),
+        )
+        needs += [c for c in candidates if c in context.target]
+    sql = f"{alter_table(new.id)} REPLICA IDENTITY {word}"
+    return [Step(sql=sql, needs=tuple(needs), locks=exclusive(new.id))]
+
+
+def _drop(obj: Table, context: Context) -> list[Step]:
+    hazard = loses(obj.id, obj.id, context, f"table {obj.id} is dropped with its rows")
+    return [
+        Step(sql=f"DROP TABLE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id), hazards=(hazard,))
+    ]
+
+
+def _set_logged(_old: Table, new: Table, _context: Context) -> list[Step]:
+    sql = f"{alter_table(new.id)} SET {'UNLOGGED' if new.unlogged else 'LOGGED'}"
+    return [Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)]
+
+
+def _set_options(old: Table, new: Table, _context: Context) -> list[Step]:
+    locks = (Lock(new.id, LockMode.SHARE_UPDATE_EXCLUSIVE),)
+    return [Step(sql=sql, locks=locks) for sql in set_options(alter_table(new.id), old.options, new.options)]
+
+
+def _set_tablespace(_old: Table, new: Table, _context: Context) -> list[Step]:
+    sql = f"{alter_table(new.id)} SET TABLESPACE {quote(new.tablespace or 'pg_default')}"
+    return [Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)]
+
+
+def _set_access_method(_old: Table, new: Table, _context: Context) -> list[Step]:
+    sql = f"{alter_table(new.id)} SET ACCESS METHOD {quote(new.access_method)}"
+    return [Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)]
+
+
+def _rename(old: Table, new: Table) -> Step:
+    hazard = Hazard(HazardName.BREAKS_CODE, new.id, f"code that still says {old.id} fails")
+    sql = f"{alter_table(old.id)} RENAME TO {quote(new.id.name)}"
+    return Step(sql=sql, locks=exclusive(old.id), hazards=(hazard,))
+
+
+KIND = Kind(
+    name="table",
+    plural="tables",
+    model=Table,
+    catalog="pg_class",
+    query=_query,
+    decode=_decode,
+    references=lambda o: [namespace(o.id.path[0])] if o.id.path[0] != DEFAULT_NAMESPACE else [],
+    create=_create,
+    drop=_drop,
+    holds_data=True,
+    on_change={
+        "unlogged": Alter(_set_logged),
+        "options": Alter(_set_options),
+        "tablespace": Alter(_set_tablespace),
+        "access_method": Alter(_set_access_method),
+        "replica_identity": Alter(_set_replica_identity),
+        # Said by the rule above unless only the index changes.
+        "replica_index": Alter(
+            lambda old, new, context: (
+                _set_replica_identity(old, new, context) if old.replica_identity == new.replica_identity else []
+            )
+        ),
+    },
+    rename=_rename,
+    renamed=lambda o, ids: replace(o, id=follow(o.id, ids)),
+    sql_name=lambda o: f"TABLE {qualified(o.id.path)}",
+)

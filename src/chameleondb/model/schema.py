@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 from chameleondb.names import Identity
@@ -31,7 +32,7 @@ class Unmodelled:
     identity: str  # pg_identify_object's text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """Objects by identity.
 
@@ -43,12 +44,24 @@ class Schema:
     edges: Mapping[Identity, frozenset[Identity]] = field(default_factory=dict)
     unmodelled: tuple[Unmodelled, ...] = ()
 
+    @cached_property
+    def _children(self) -> dict[tuple[str, ...], tuple[Object, ...]]:
+        found: dict[tuple[str, ...], list[Object]] = {}
+        for identity, obj in self.objects.items():
+            if identity.space in ("column", "constraint"):
+                found.setdefault(identity.path[:2], []).append(obj)
+        return {path: tuple(objects) for path, objects in found.items()}
+
     def __contains__(self, identity: Identity) -> bool:
         return identity in self.objects
 
     def get(self, identity: Identity) -> Object | None:
         """Return the object of that identity, or None."""
         return self.objects.get(identity)
+
+    def children(self, table: Identity) -> tuple[Object, ...]:
+        """Return the columns and constraints of a table, in reading order."""
+        return self._children.get(table.path, ())
 
     def with_objects(self, objects: Iterable[Object]) -> Schema:
         """Return a schema with other objects and the same edges."""

@@ -1,0 +1,192 @@
+"""SQL clauses and steps that several kinds share; no kind is named here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from chameleondb.kind import Context
+from chameleondb.names import Identity, is_provisional, literal, qualified, qualified_type, quote, quote_all
+from chameleondb.sqltext import identifiers, rename_identifiers
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
+
+_BARE_VALUE = re.compile(r"[\w.+-]+\Z", re.ASCII)
+
+
+def deferrability(deferrable: bool, deferred: bool) -> str:
+    """Return the model's word for condeferrable and condeferred."""
+    return "deferred" if deferred else "immediate" if deferrable else "no"
+
+
+def deferrable_sql(word: str) -> str:
+    """Return the clause for the model's word, with a leading blank."""
+    return {"no": "", "immediate": " DEFERRABLE", "deferred": " DEFERRABLE INITIALLY DEFERRED"}[word]
+
+
+def option_sql(option: str) -> str:
+    """Return ``name=value`` as SQL, the value quoted where it is no plain word."""
+    name, _, value = option.partition("=")
+    if not value:
+        return name
+    return f"{name}={value if _BARE_VALUE.match(value) else literal(value)}"
+
+
+def with_sql(options: Sequence[str]) -> str:
+    """Return a WITH clause for storage parameters, with a leading blank."""
+    return f" WITH ({', '.join(map(option_sql, options))})" if options else ""
+
+
+def set_options(prefix: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return the statements that lead from one list of storage parameters to another; `prefix` ends before SET."""
+    statements = []
+    changed = [o for o in new if o not in old]
+    gone = sorted({o.partition("=")[0] for o in old} - {o.partition("=")[0] for o in new})
+    if changed:
+        statements.append(f"{prefix} SET ({', '.join(map(option_sql, changed))})")
+    if gone:
+        statements.append(f"{prefix} RESET ({', '.join(gone)})")
+    return statements
+
+
+def include_sql(columns: tuple[str, ...]) -> str:
+    """Return an INCLUDE clause, with a leading blank."""
+    return f" INCLUDE ({quote_all(columns)})" if columns else ""
+
+
+def index_tail(include: tuple[str, ...], options: tuple[str, ...], tablespace: str | None) -> str:
+    """Return the clauses of a constraint that shape its index."""
+    space = f" USING INDEX TABLESPACE {quote(tablespace)}" if tablespace else ""
+    return include_sql(include) + with_sql(options) + space
+
+
+def named(identity: Identity) -> str:
+    """Return ``CONSTRAINT name`` with a trailing blank; nothing while the name is PostgreSQL's to choose."""
+    return "" if is_provisional(identity.name) else f"CONSTRAINT {quote(identity.name)} "
+
+
+def alter_table(table: Identity) -> str:
+    """Return ``ALTER TABLE name``."""
+    return f"ALTER TABLE {qualified(table.path)}"
+
+
+def exclusive(table: Identity) -> tuple[Lock, ...]:
+    """Return the lock of nearly every ALTER TABLE."""
+    return (Lock(table, LockMode.ACCESS_EXCLUSIVE),)
+
+
+def add_constraint(
+    identity: Identity,
+    definition: str,
+    *,
+    needs: tuple[Identity, ...] = (),
+    locks: tuple[Lock, ...] | None = None,
+    effort: Effort = Effort.SCAN,
+    hazards: tuple[Hazard, ...] = (),
+) -> Step:
+    """Return the step ALTER TABLE … ADD …; `definition` begins after the constraint's name."""
+    table = identity.table
+    return Step(
+        sql=f"{alter_table(table)} ADD {named(identity)}{definition}",
+        creates=(identity,),
+        needs=(table, *needs),
+        locks=exclusive(table) if locks is None else locks,
+        effort=effort,
+        hazards=hazards,
+    )
+
+
+def drop_constraint(identity: Identity, *, also_locks: tuple[Identity, ...] = ()) -> Step:
+    """Return the step ALTER TABLE … DROP CONSTRAINT."""
+    return Step(
+        sql=f"{alter_table(identity.table)} DROP CONSTRAINT {quote(identity.name)}",
+        drops=(identity,),
+        locks=tuple(Lock(t, LockMode.ACCESS_EXCLUSIVE) for t in (identity.table, *also_locks)),
+    )
+
+
+def rename_constraint(old: Identity, new: Identity) -> Step:
+    """Return the step ALTER TABLE … RENAME CONSTRAINT; `new` lies in the same table."""
+    return Step(
+        sql=f"{alter_table(new.table)} RENAME CONSTRAINT {quote(old.name)} TO {quote(new.name)}",
+        locks=exclusive(new.table),
+    )
+
+
+def validate_constraint(identity: Identity, locks: tuple[Lock, ...] | None = None) -> Step:
+    """Return the step ALTER TABLE … VALIDATE CONSTRAINT, which lets reads and writes go on."""
+    return Step(
+        sql=f"{alter_table(identity.table)} VALIDATE CONSTRAINT {quote(identity.name)}",
+        needs=(identity,),
+        locks=(Lock(identity.table, LockMode.SHARE_UPDATE_EXCLUSIVE),) if locks is None else locks,
+        effort=Effort.SCAN,
+    )
+
+
+def constraint_sql_name(identity: Identity) -> str:
+    """Return a constraint as COMMENT ON takes it."""
+    return f"CONSTRAINT {quote(identity.name)} ON {qualified(identity.table.path)}"
+
+
+def may_fail(identity: Identity, table: Identity, context: Context, why: str) -> tuple[Hazard, ...]:
+    """Return the hazard that existing rows may break a new rule, unless the table has none."""
+    facts = context.table_facts(table)
+    if facts.rows == 0 and facts.exact:
+        return ()
+    return (Hazard(HazardName.MAY_FAIL_ON_DATA, identity, f"{why} in {facts.rows_text} of {table}"),)
+
+
+def columns_of(table: Identity, names: Sequence[str]) -> tuple[Identity, ...]:
+    """Return the identities of several columns of one table."""
+    return tuple(Identity("column", (*table.path, name)) for name in names)
+
+
+def column_words(table: Identity, *texts: str | None) -> tuple[Identity, ...]:
+    """Return every column of `table` that expressions may mention: each word of theirs, so rather too many than too few."""
+    names = {name for text in texts if text for name in identifiers(text)}
+    return columns_of(table, sorted(names))
+
+
+def loses(identity: Identity, table: Identity, context: Context, what: str) -> Hazard:
+    """Return the hazard of dropping `identity`: its data where the table has rows, otherwise only the object."""
+    facts = context.table_facts(table)
+    if facts.rows == 0 and facts.exact:
+        return Hazard(HazardName.DROPS_OBJECT, identity, f"{what}; the table is empty")
+    return Hazard(HazardName.DROPS_DATA, identity, f"{what} ({facts.rows_text})")
+
+
+def follow(identity: Identity, ids: Mapping[Identity, Identity]) -> Identity:
+    """Return what an identity is called after renames."""
+    return ids.get(identity, identity)
+
+
+def follow_columns(names: tuple[str, ...], table: Identity, ids: Mapping[Identity, Identity]) -> tuple[str, ...]:
+    """Return what columns of `table` (its name before the renames) are called afterwards."""
+    return tuple(follow(i, ids).name for i in columns_of(table, names))
+
+
+def follow_text(text: str, table: Identity, ids: Mapping[Identity, Identity]) -> str:
+    """Return a deparsed expression over the columns of `table` as PostgreSQL prints it after renames."""
+    for old, new in ids.items():
+        if old.space == "relation" and f"'{_spelled(old)}'" in text:
+            text = text.replace(f"'{_spelled(old)}'::regclass", f"'{_spelled(new)}'::regclass")
+    columns = {
+        quote(old.name): quote(new.name)
+        for old, new in ids.items()
+        if old.space == "column" and old.path[:2] == table.path and old.name != new.name
+    }
+    if columns:
+        text = rename_identifiers(text, columns)
+    return follow_types(text, ids)
+
+
+def _spelled(identity: Identity) -> str:
+    return qualified_type(identity.path).replace("'", "''")
+
+
+def follow_types(text: str, ids: Mapping[Identity, Identity]) -> str:
+    """Return a type or expression with the names of renamed types replaced."""
+    for old, new in ids.items():
+        if old.space == "type":
+            pattern = rf'(?<![\w".]){re.escape(qualified_type(old.path))}(?![\w"])'
+            text = re.sub(pattern, qualified_type(new.path).replace("\\", r"\\"), text)
+    return text

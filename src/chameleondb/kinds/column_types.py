@@ -1,0 +1,149 @@
+"""What the planner knows about column types: how they print, which default is stable, what a conversion costs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chameleondb.sqltext import closing
+
+_OWN = re.compile(r'((?:"(?:[^"]|"")+"|[^\W\d][\w$]*))\.((?:"(?:[^"]|"")+"|[^\W\d][\w$]*))')
+
+
+def _plain(identifier: str) -> str:
+    return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier
+
+
+def own_type(type_: str) -> tuple[str, str] | None:
+    """Return schema and name of a type outside pg_catalog; PostgreSQL prints those with their schema."""
+    match = _OWN.match(type_)
+    return (_plain(match[1]), _plain(match[2])) if match else None
+
+
+def sql(type_: str) -> str:
+    """Return a type as the guide prints it: PostgreSQL's own types in capitals, others untouched."""
+    return type_ if "." in type_ or '"' in type_ else type_.upper()
+
+
+# Evaluated once per statement, so ADD COLUMN needs no rewrite (manual, ALTER TABLE, Notes).
+_STABLE = re.compile(
+    r"""(?: '(?:[^']|'')*' | [eE]'(?:[^'\\]|\\.|'')*' | [+-]?\(?[+-]?[\d.]+(?:e[+-]?\d+)?\)? | true | false | NULL
+        | now\(\) | CURRENT_(?:TIMESTAMP|DATE|TIME|USER)(?:\(\d+\))? | LOCALTIME(?:STAMP)? | SESSION_USER
+        | (?:pg_catalog\.)?(?:transaction|statement)_timestamp\(\) )
+        (?: :: [\w\s"."()\[\],]+ )*\Z""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def is_stable(expression: str) -> bool:
+    """Tell whether a default is known not to be volatile; what is not known counts as volatile."""
+    text = expression
+    while text.startswith("(") and closing(text, 0) == len(text) - 1:
+        text = text[1:-1]
+    return _STABLE.match(text) is not None
+
+
+def default_storage(type_: str) -> str:
+    """Return the storage a type has by itself (pg_type.typstorage of the built-in types)."""
+    if re.match(r"(numeric|inet|cidr|int[48]range|numrange|tsrange|tstzrange|daterange)\b(?!.*\[\])", type_):
+        return "MAIN"
+    fixed = r"(smallint|integer|bigint|real|double precision|boolean|date|time|timestamp|interval|uuid|oid|money)\b(?!.*\[\])"
+    return "PLAIN" if re.match(fixed, type_) else "EXTENDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What ALTER COLUMN TYPE does: `cast` is needed in USING, `lossy` says what may be lost."""
+
+    rewrites: bool = True
+    may_fail: bool = True
+    lossy: str | None = None
+    cast: str | None = None
+
+
+_INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
+_FLOATS = {"real": 4, "double precision": 8}
+_MODIFIED = re.compile(r"([^()]*?)\s*(?:\(([\d,-]+)\))?((?:\s+with(?:out)? time zone)?)\Z")
+
+
+def _parse(type_: str) -> tuple[str, tuple[int, ...]]:
+    match = _MODIFIED.match(type_)
+    if match is None:
+        return type_, ()
+    numbers = tuple(int(n) for n in match[2].split(",")) if match[2] else ()
+    return match[1] + match[3], numbers
+
+
+_STRINGS = {"text", "character varying", "character"}
+_TIMES = {"timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone"}
+
+
+def conversion(old: str, new: str) -> Conversion:
+    """Return what changing a column from one type to another does to its rows.
+
+    Measured on PostgreSQL 13-18 (docs/language.md, "Changing a type"). A pair that is not known counts as lossy: the
+    careful answer is to ask.
+    """
+    (a, a_mod), (b, b_mod) = _parse(old), _parse(new)
+    if a in _STRINGS and b in _STRINGS:
+        return _strings(a, a_mod, b, b_mod)
+    if a == b == "numeric":
+        return _numerics(a_mod, b_mod)
+    if a in _INTEGERS and b in _INTEGERS:
+        return Conversion(may_fail=_INTEGERS[a] > _INTEGERS[b])
+    if a in _INTEGERS and b in {"numeric", *_FLOATS}:
+        if b == "real" or (b in _FLOATS and a == "bigint"):
+            return Conversion(lossy=f"{a} values beyond the precision of {b} are rounded")
+        return Conversion(may_fail=bool(b_mod))
+    if (a in _FLOATS or a == "numeric") and (b in _INTEGERS or b in _FLOATS or b == "numeric"):
+        if (a, b) == ("real", "double precision"):
+            return Conversion(may_fail=False)
+        return Conversion(lossy=f"{a} values are rounded to {new}")
+    if a == b and a in _TIMES:
+        return _precisions(a, a_mod, b_mod)
+    if {a, b} == {"timestamp without time zone", "timestamp with time zone"}:
+        return (
+            Conversion(rewrites=False, may_fail=False) if a_mod == b_mod else Conversion(lossy="fractions are rounded")
+        )
+    if b in {"text", "character varying"} and not b_mod:
+        return Conversion(may_fail=False, cast=new)
+    if (a, b) == ("date", "timestamp without time zone") or (a, b) == ("date", "timestamp with time zone"):
+        return Conversion(may_fail=False)
+    if (a, b) == ("cidr", "inet"):
+        return Conversion(rewrites=False, may_fail=False)
+    if (a, b) == ("json", "jsonb"):
+        return Conversion(lossy="duplicate keys, key order and white space of json are not kept", cast="jsonb")
+    if (a, b) == ("jsonb", "json"):
+        return Conversion(may_fail=False, cast="json")
+    if a in _STRINGS:
+        return Conversion(cast=new, lossy=f"text that {new} spells differently is not kept as it was")
+    if own_type(old) and own_type(new):
+        text = "text[]" if new.endswith("[]") else "text"
+        return Conversion(cast=f"{text}::{new}")
+    return Conversion(lossy=f"{old} values are converted to {new}", cast=new)
+
+
+def _strings(a: str, a_mod: tuple[int, ...], b: str, b_mod: tuple[int, ...]) -> Conversion:
+    if "character" in (a, b):
+        return Conversion(may_fail=bool(b_mod), lossy="trailing blanks are not kept")
+    wider = not b_mod or (bool(a_mod) and a_mod[0] <= b_mod[0])
+    return Conversion(rewrites=not wider, may_fail=not wider)
+
+
+def _numerics(a_mod: tuple[int, ...], b_mod: tuple[int, ...]) -> Conversion:
+    if not b_mod:
+        return Conversion(rewrites=False, may_fail=False)
+    if not a_mod:
+        return Conversion(lossy=f"digits after the decimal point beyond {b_mod[-1]} are rounded")
+    (precision, scale), (new_precision, new_scale) = a_mod, b_mod
+    if new_scale < scale:
+        return Conversion(lossy=f"digits after the decimal point beyond {new_scale} are rounded")
+    fits = new_precision - new_scale >= precision - scale
+    return Conversion(rewrites=not (new_scale == scale and fits), may_fail=not fits)
+
+
+def _precisions(type_: str, a_mod: tuple[int, ...], b_mod: tuple[int, ...]) -> Conversion:
+    old, new = (a_mod or (6,))[0], (b_mod or (6,))[0]
+    if new >= old:
+        return Conversion(rewrites=False, may_fail=False)
+    return Conversion(lossy=f"fractions of a second of {type_} are rounded to {new} digits")

@@ -1,0 +1,130 @@
+"""What primary keys and unique constraints have in common: a unique index made by a constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from chameleondb.kind import Context
+from chameleondb.kinds.clauses import (
+    add_constraint,
+    alter_table,
+    columns_of,
+    deferrability,
+    deferrable_sql,
+    exclusive,
+    follow,
+    follow_columns,
+    include_sql,
+    index_tail,
+    may_fail,
+    with_sql,
+)
+from chameleondb.model.oids import Oids
+from chameleondb.model.schema import Object
+from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all
+from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
+
+
+class Key(Object, Protocol):
+    """The fields that both kinds have."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def include(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def deferrable(self) -> str: ...  # noqa: D102
+    @property
+    def without_overlaps(self) -> bool: ...  # noqa: D102
+    @property
+    def options(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def tablespace(self) -> str | None: ...  # noqa: D102
+
+
+K = TypeVar("K", bound=Key)
+
+
+def key_query(contype: str, version: int) -> str:
+    """Return the catalog query for constraints of one contype."""
+    nulls_distinct = "NOT x.indnullsnotdistinct" if version >= 150000 else "true"
+    period = "k.conperiod" if version >= 180000 else "false"
+    return f"""
+        SELECT k.oid, k.conrelid, k.conname, k.conindid, x.indkey::int2[], x.indnkeyatts, {nulls_distinct},
+               k.condeferrable, k.condeferred, {period}, i.reloptions, s.spcname
+          FROM pg_catalog.pg_constraint k
+          JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid
+          JOIN pg_catalog.pg_class i ON i.oid = k.conindid
+          LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = i.reltablespace
+         WHERE k.contype = '{contype}' AND k.conrelid = ANY(%(tables)s)
+         ORDER BY k.conrelid, k.conname"""
+
+
+def decode_key(row: tuple[Any, ...], oids: Oids) -> tuple[Identity, dict[str, Any], bool]:
+    """Return identity, common fields and whether NULLs are distinct; the index stands for the constraint from now on."""
+    _, relid, name, index, numbers, key_count, nulls_distinct, deferrable, deferred, period, options, tablespace = row
+    identity = constraint(oids.relation(relid), name)
+    oids.objects["pg_class", index] = identity
+    columns = oids.column_names(relid, list(numbers))
+    facts = {
+        "columns": columns[:key_count],
+        "include": columns[key_count:],
+        "deferrable": deferrability(deferrable, deferred),
+        "without_overlaps": period,
+        "options": tuple(sorted(options or ())),
+        "tablespace": tablespace,
+    }
+    return identity, facts, nulls_distinct
+
+
+def key_list(columns: tuple[str, ...], without_overlaps: bool) -> str:
+    """Return the column list as it stands in the parentheses."""
+    return quote_all(columns) + (" WITHOUT OVERLAPS" if without_overlaps else "")
+
+
+def key_tail(obj: Key) -> str:
+    """Return the clauses after the column list."""
+    return index_tail(obj.include, obj.options, obj.tablespace) + deferrable_sql(obj.deferrable)
+
+
+def add_key(obj: Key, definition: str, word: str, context: Context, *, nulls_distinct: bool = True) -> list[Step]:
+    """Add the constraint; on a large table by an index that is built without blocking writes."""
+    table = obj.id.table
+    if context.is_new(table):
+        return []
+    hazards = may_fail(obj.id, table, context, f"duplicates of ({', '.join(obj.columns)})")
+    needs = columns_of(table, obj.columns + obj.include)
+    if not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name):
+        return [add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)]
+    space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
+    build = Step(
+        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)} ON {qualified(table.path)}({quote_all(obj.columns)})"
+        f"{include_sql(obj.include)}{'' if nulls_distinct else ' NULLS NOT DISTINCT'}{with_sql(obj.options)}{space}",
+        needs=(table, *needs),
+        locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
+        effort=Effort.BUILD,
+        transaction=Transaction.OUTSIDE,
+        hazards=hazards,
+    )
+    attach = Step(
+        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(obj.id.name)}"
+        f"{deferrable_sql(obj.deferrable)}",
+        creates=(obj.id,),
+        needs=(table, *needs),
+        locks=exclusive(table),
+        transaction=Transaction.OWN,
+    )
+    return [build, attach]
+
+
+def renamed_key(obj: K, ids: Mapping[Identity, Identity]) -> K:
+    """Return the constraint after renames of its table and columns."""
+    table = obj.id.table
+    changes: dict[str, Any] = {
+        "id": follow(obj.id, ids),
+        "columns": follow_columns(obj.columns, table, ids),
+        "include": follow_columns(obj.include, table, ids),
+    }
+    return replace(obj, **changes)

@@ -1,0 +1,25 @@
+"""From OIDs to identities, filled while a catalog is read: each kind registers its objects, later kinds look them up."""
+
+from __future__ import annotations
+
+from chameleondb.names import Identity
+
+
+class Oids:
+    """The objects read so far, by system catalog and OID; columns by table OID and attribute number."""
+
+    def __init__(self, server_version: int) -> None:
+        self.server_version = server_version
+        self.namespaces: dict[int, str] = {}
+        self.objects: dict[tuple[str, int], Identity] = {}
+        self.tables: list[int] = []
+        self.columns: dict[int, dict[int, str]] = {}
+
+    def relation(self, oid: int) -> Identity:
+        """Return the identity of a relation already read."""
+        return self.objects["pg_class", oid]
+
+    def column_names(self, table: int, numbers: list[int]) -> tuple[str, ...]:
+        """Return the names of a table's columns by attribute number."""
+        names = self.columns[table]
+        return tuple(names[n] for n in numbers)
