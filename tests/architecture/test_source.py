@@ -67,6 +67,8 @@ def _writes(tree: ast.Module) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         called = node.func
+        if "os.devnull" in ast.unparse(node):
+            continue  # what a broken pipe is replaced with
         if isinstance(called, ast.Name) and called.id == "open" and not _reads(node):
             yield f"line {node.lineno}: open"
         if isinstance(called, ast.Attribute):
@@ -92,7 +94,16 @@ def test_only_postgres_knows_the_driver(module: Path) -> None:
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports when it runs; what only the type checker sees costs nothing and couples nothing."""
+    unseen = {
+        node
+        for guard in ast.walk(tree)
+        if isinstance(guard, ast.If) and ast.unparse(guard.test) == "TYPE_CHECKING"
+        for node in ast.walk(guard)
+    }
     for node in ast.walk(tree):
+        if node in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -130,8 +141,8 @@ def _tracked() -> list[Path]:
 
 
 def test_nothing_of_one_machine_gets_in() -> None:
-    # Spelled in pieces, so that this file passes too.
-    forbidden = re.compile("|".join(["/work/", "/root/", "/home/[a-z]", "Co-Authored-By"]))
+    # Spelled with classes of one letter, so that this file passes too.
+    forbidden = re.compile(r"/[w]ork/|/[r]oot/|/[h]ome/[a-z]|[C]o-Authored-By")
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in _tracked()
