@@ -7,6 +7,7 @@ import subprocess
 
 import psycopg
 import pytest
+
 from tests.cluster import Databases, client_program
 
 
