@@ -51,7 +51,7 @@ def test_a_rule_without_a_field_is_an_error() -> None:
 
 
 def test_a_table_nobody_measured_is_new_and_small() -> None:
-    context = Context(Schema(), Schema())
+    context = Context(Schema(), Schema(), {})
     assert context.table_facts(USERS) == TableFacts(0, 0)
     assert not context.is_large(USERS)
     assert context.is_new(USERS)
@@ -59,8 +59,8 @@ def test_a_table_nobody_measured_is_new_and_small() -> None:
 
 def test_a_table_is_large_above_the_threshold() -> None:
     facts = Facts(tables={USERS: TableFacts(101, 5)}, small_table_bytes=100)
-    assert Context(Schema(), Schema(), facts).is_large(USERS)
-    assert not Context(Schema(), Schema(), replace(facts, small_table_bytes=101)).is_large(USERS)
+    assert Context(Schema(), Schema(), {}, facts).is_large(USERS)
+    assert not Context(Schema(), Schema(), {}, replace(facts, small_table_bytes=101)).is_large(USERS)
 
 
 @pytest.mark.parametrize(
