@@ -171,15 +171,14 @@ def run(arguments: Sequence[str]) -> int:
         with app.resources:
             status = cli.main(list(arguments), prog_name="chameleon", standalone_mode=False, obj=app)
         sys.stdout.flush()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
     except BrokenPipeError:
         # Python flushes stdout at exit and would complain once more.
         os.dup2(os.open(os.devnull, os.O_RDWR), sys.stdout.fileno())
         return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
+        cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
         sys.stderr.write("\ninterrupted\n")
-        return 130
+        return 128 + (cause.signal if isinstance(cause, _Terminated) else signal.SIGINT)
     except Exception as error:
         return _report(app, error)
     return status if isinstance(status, int) else 0
@@ -216,12 +215,20 @@ def _known(error: Exception) -> ChameleonError:
     )
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP. A KeyboardInterrupt, for which the driver cancels the statement that runs on the server."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
 def _install_signal_handlers() -> None:
     """Let SIGTERM and SIGHUP unwind the stack, so that every clean-up runs, once."""
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
-        raise SystemExit(128 + number)
+        raise _Terminated(number)
 
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:

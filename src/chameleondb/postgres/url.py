@@ -1,7 +1,7 @@
 """Which database a text means: URLs of many dialects, keyword strings, references to variables and files.
 
-libpq repeats the whole text, password included, when it cannot read it. So everything is read here first, a failure is a
-constant sentence, and the original exception is never chained. What is shown anywhere is `Target.display`.
+libpq repeats the whole text, password included, when it cannot read it. So everything is read here first, a failure is
+a constant sentence, and the original exception is never chained. What is shown anywhere is `Target.display`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from chameleondb.configfile import read_text
 from chameleondb.errors import UsageError
@@ -134,22 +133,23 @@ _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 
 def _without_foreign_parameters(url: str) -> tuple[str, tuple[str, ...]]:
     before, mark, query = url.partition("?")
-    if not mark:
-        return url, ()
-    pairs, dropped = [], []
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    # libpq ends the password at the first `@` and the host at the first `/`; what it then calls a host or a database
+    # would be shown, and is a piece of the password.
+    if before.count("@") > 1 or "@" in before.partition("://")[2].partition("/")[2]:
+        raise _malformed()
+    kept, dropped = [], []
+    for pair in query.split("&") if mark else ():
+        name, _, value = pair.partition("=")
         if name == "ssl":
-            pairs.append(("sslmode", _SSL.get(value, value)))
+            kept.append(f"sslmode={_SSL.get(value, value)}")
         elif name in _FOREIGN:
             dropped.append(name)
         else:
-            pairs.append((name, value))
+            kept.append(pair)
     notes = tuple(
-        f"parameter `{name}` of the database URL means nothing to PostgreSQL and is ignored" for name in dropped
+        f"the database URL's parameter `{name}` means nothing to PostgreSQL and is ignored" for name in dropped
     )
-    if not dropped and all(name != "ssl" for name, _ in parse_qsl(query)):
-        return url, ()
-    return before + ("?" + urlencode(pairs) if pairs else ""), notes
+    return before + ("?" + "&".join(kept) if kept else ""), notes
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -157,11 +157,11 @@ def _fields(text: str) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        if text.startswith("postgresql://"):
-            urlsplit(text)
         found = conninfo_to_dict(text)
-    except (psycopg.Error, ValueError, UnicodeError):
+    except (psycopg.Error, ValueError):
         raise _malformed() from None
+    if not re.fullmatch(r"[\d,]*", str(found.get("port") or "")):
+        raise _malformed()
     return {name: str(value) for name, value in found.items() if value is not None}
 
 

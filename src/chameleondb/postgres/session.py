@@ -1,0 +1,257 @@
+"""Connections: opened with known settings, to a server we know how to talk to, with errors in our own words.
+
+Rules kept here:
+- nothing of the driver leaves this package: `translated` turns its exceptions into `errors.DatabaseError`;
+- every statement goes through the extended protocol, in which a second statement cannot hide behind the first;
+- the session's settings are explicit, so that neither the role's nor the server's defaults change what is read or done;
+- a lock between runs is asked for again and again, never waited for: a waiting session would stop CREATE INDEX
+  CONCURRENTLY of the very run it waits for.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors as pg
+
+from chameleondb import __version__
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, LockNotAcquired, NotSupported
+from chameleondb.postgres.url import Target
+
+OLDEST_VERSION = 130000
+OLDEST_TESTED_VERSION = 150000
+
+# Settings that change what the catalog prints, how text is read, or how long a mistake can hold others up.
+_SETTINGS: dict[LiteralString, LiteralString] = {
+    "search_path": "public",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "client_min_messages": "warning",
+    "lock_timeout": "10s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "10min",
+}
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What a session is connected to. `version` is e.g. 180004."""
+
+    version: int
+    database: str
+    user: str
+    is_superuser: bool
+    may_create_databases: bool
+    is_standby: bool
+
+    @property
+    def major(self) -> int:
+        """E.g. 18."""
+        return self.version // 10000
+
+
+class _OneStatementCursor(psycopg.Cursor[Any]):
+    def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:  # noqa: ARG002
+        super()._execute_send(query, force_extended=True, binary=binary)
+
+
+def connect(target: Target, *, purpose: str = "", read_only: bool = False) -> Connection:
+    """Open an autocommit connection. `purpose` is added to its application_name, for whoever reads pg_stat_activity.
+
+    The caller closes it. An embedded target must have been started (`embedded.reached`).
+
+    Raises:
+        DatabaseUnreachable: no connection.
+        NotSupported: not PostgreSQL, too old, behind a pooler that shares sessions, or a standby that is to be written.
+    """
+    name = f"chameleon/{__version__} {purpose}".strip()
+    try:
+        connection = psycopg.connect(
+            target.conninfo,
+            autocommit=True,
+            prepare_threshold=None,  # a prepared plan does not survive the DDL that we run
+            cursor_factory=_OneStatementCursor,
+            application_name=name,
+            client_encoding="UTF8",
+        )
+    except psycopg.Error as error:
+        raise _unreachable(error, target) from None
+    try:
+        with translated():
+            _prepare(connection, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: Connection, *, read_only: bool) -> None:
+    settings = dict(_SETTINGS)
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    version = connection.info.server_version
+    if version < OLDEST_VERSION:
+        raise NotSupported(
+            "CHM4003",
+            f"the server is PostgreSQL {connection.info.parameter_status('server_version')}, too old for Chameleon",
+            hint="use PostgreSQL 13 or later",
+        )
+    if version >= 170000:
+        settings["transaction_timeout"] = "0"
+    row = connection.execute(
+        "SELECT pg_catalog.version(), pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), "
+        + ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in settings.items())
+    ).fetchone()
+    assert row is not None
+    product, backend, standby = row[:3]
+    if not product.startswith("PostgreSQL ") or "CockroachDB" in product:
+        raise NotSupported("CHM4004", f"the server is not PostgreSQL but {product[:40]}", hint="use PostgreSQL")
+    if backend != connection.info.backend_pid:
+        raise NotSupported(
+            "CHM4005",
+            "the connection goes through a pooler, which shares sessions and would lose our locks",
+            hint="connect to the server's own port, often 5432 instead of 6432",
+        )
+    if standby and not read_only:
+        raise NotSupported(
+            "CHM4006",
+            "the server is a standby and accepts no changes",
+            hint="connect to the primary, or add target_session_attrs=read-write and all hosts to the URL",
+        )
+
+
+def describe(connection: Connection) -> Server:
+    """Return what a connection is connected to. Raises: DatabaseError."""
+    with translated():
+        row = connection.execute(
+            "SELECT pg_catalog.current_database()::text, current_user::text, r.rolsuper, r.rolcreatedb OR r.rolsuper,"
+            " pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
+        ).fetchone()
+    assert row is not None
+    return Server(
+        version=connection.info.server_version,
+        database=row[0],
+        user=row[1],
+        is_superuser=row[2],
+        may_create_databases=row[3],
+        is_standby=row[4],
+    )
+
+
+@contextmanager
+def translated(statement: str | None = None) -> Iterator[None]:
+    """Turn the driver's exceptions, raised in the block, into ours; `statement` is what was being run."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, statement) from None
+
+
+def translate(error: psycopg.Error, statement: str | None = None) -> DatabaseError:
+    """Return our own error for one of the driver's."""
+    diag = error.diag
+    facts: dict[str, Any] = {
+        "sqlstate": error.sqlstate,
+        "statement": statement,
+        "position": int(diag.statement_position) if diag.statement_position else None,
+        "detail": diag.message_detail,
+    }
+    message = diag.message_primary or str(error).partition("\n")[0]
+    if _is_lost(error):
+        return DatabaseUnreachable(
+            "CHM4002", f"the connection was lost: {message}", hint="run the command again: it goes on", **facts
+        )
+    hint = diag.message_hint
+    if isinstance(error, pg.LockNotAvailable):
+        return LockNotAcquired("CHM4020", message, hint=hint or "try again when the table is less busy", **facts)
+    if isinstance(error, pg.InsufficientPrivilege):
+        return NotSupported("CHM4011", message, hint=hint or "ask the owner, or connect as the owner", **facts)
+    if isinstance(error, pg.ReadOnlySqlTransaction):
+        hint = hint or "connect to the primary, with a role that may write"
+    return DatabaseError("CHM4010", message, hint=hint, **facts)
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate.startswith("08") or isinstance(
+        error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow
+    )
+
+
+def _unreachable(error: psycopg.Error, target: Target) -> DatabaseUnreachable:
+    # The last line is the last attempt: with several addresses, libpq writes one line each.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no connection"]
+    return DatabaseUnreachable(
+        "CHM4001",
+        f"cannot connect to {target.display}: {_without_password(lines[0], target)}",
+        hint=f"check that the server runs and that host, port, user, password and database are right; "
+        f"the URL comes from {target.origin or 'the caller'}",
+        sqlstate=error.sqlstate,
+    )
+
+
+def _without_password(text: str, target: Target) -> str:
+    password = psycopg.conninfo.conninfo_to_dict(target.conninfo).get("password")
+    return text.replace(str(password), "***") if password else text
+
+
+@contextmanager
+def run_lock(connection: Connection, key: int, deadline_s: float) -> Iterator[None]:
+    """Hold an advisory lock of the session for the time of the block; `key` is a signed 64-bit number.
+
+    Raises: LockNotAcquired after `deadline_s` seconds, with the name of the session that holds it.
+    """
+    end = time.monotonic() + deadline_s
+    while not _try_lock(connection, key):
+        if time.monotonic() >= end:
+            raise LockNotAcquired(
+                "CHM4021",
+                f"another run is at work: {_holder(connection, key)}",
+                hint="wait until it ends, or stop it; then run this again",
+            )
+        time.sleep(min(random.uniform(0.1, 0.5), max(0.0, end - time.monotonic())))
+    try:
+        yield
+    finally:
+        # A lost connection has given the lock back already.
+        if not connection.closed and not connection.broken:
+            with translated():
+                connection.rollback()
+                connection.execute("SELECT pg_catalog.pg_advisory_unlock(%s::bigint)", [key])
+
+
+def _try_lock(connection: Connection, key: int) -> bool:
+    with translated():
+        row = connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s::bigint)", [key]).fetchone()
+    return bool(row and row[0])
+
+
+def _holder(connection: Connection, key: int) -> str:
+    with translated():
+        row = connection.execute(
+            "SELECT a.pid, a.usename, a.application_name, a.backend_start::timestamptz(0)::text"
+            " FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid"
+            " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+            " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d"
+            " WHERE d.datname = pg_catalog.current_database())"
+            " AND l.classid::bigint = (%(key)s::bigint >> 32) & 4294967295"
+            " AND l.objid::bigint = %(key)s::bigint & 4294967295",
+            {"key": key},
+        ).fetchone()
+    if row is None:
+        return "a session that has just ended"
+    return f"process {row[0]} of {row[1]} ({row[2] or 'no application name'}), connected since {row[3]}"
