@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: local servers from a wheel, started when needed and stopped when nobody needs them.
 
-A server's home is `<project>/.chameleon/local/postgres/<name>-<major>`. Three lock files, which the kernel frees however
-a process ends, say everything:
+A server's home is `<project>/.chameleon/local/postgres/<name>-<major>`. Three lock files, which the kernel frees in
+whatever way a process ends, say everything:
 
 - `server.lock` is inherited by the server: it is held exactly as long as one of its processes lives;
 - `users.lock` is shared by the commands that use the server;
@@ -87,7 +87,22 @@ class Instance:
         """How to connect, once it runs."""
         from psycopg.conninfo import make_conninfo
 
-        return make_conninfo(host=str(self.socket_directory), port=5432, user=SUPERUSER, dbname="postgres")
+        # Everything is said, so that no PG* variable of another server gets in.
+        return make_conninfo(
+            host=str(self.socket_directory),
+            hostaddr="",
+            port=5432,
+            user=SUPERUSER,
+            dbname="postgres",
+            sslmode="disable",
+        )
+
+    @property
+    def url(self) -> str:
+        """The same as a URL, for other programs."""
+        from urllib.parse import quote
+
+        return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(self.socket_directory), safe='/')}"
 
     @property
     def is_kept(self) -> bool:
@@ -121,6 +136,12 @@ def instance(name: str, local: Path, *, major: int | None = None) -> Instance:
             hint=f"available: {', '.join(map(str, at_hand))}",
         )
     return Instance(folder / f"{name}-{major}", major)
+
+
+def instances(local: Path) -> tuple[Instance, ...]:
+    """Return all servers of a project that have data, sorted by name."""
+    homes = sorted(home.parent for home in (local / "postgres").glob("*-[0-9][0-9]/data"))
+    return tuple(Instance(home, int(home.name.rpartition("-")[2])) for home in homes)
 
 
 @contextlib.contextmanager
