@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from chameleondb.errors import SchemaError
+from chameleondb.names import is_hidden
+
+SHOWN_MAX = 20
+"""Diagnostics shown per run: more would hide the first, which is the one to mend."""
+
+FORMAT_VERSION = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +31,225 @@ class Span(NamedTuple):
     source: Source
     start: int
     end: int
+
+
+class Position(NamedTuple):
+    """A place as an editor shows it: line and column count from 1, columns in characters."""
+
+    line: int
+    column: int
+
+
+def position(source: Source, offset: int) -> Position:
+    """Return the line and column of an offset."""
+    line_start = source.text.rfind("\n", 0, offset) + 1
+    column = offset - line_start + 1
+    if line_start == 0 and source.text.startswith("\ufeff"):
+        column = max(1, column - 1)
+    return Position(source.text.count("\n", 0, offset) + 1, column)
+
+
+class Severity(enum.StrEnum):
+    """An error makes the schema invalid; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Label(NamedTuple):
+    """A second place that explains the first."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One mistake: a stable code, one sentence, the place, what stands there, other places, and the way out."""
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    others: tuple[Label, ...] = ()
+    help: str | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it makes the schema invalid."""
+        return self.severity is Severity.ERROR
+
+
+class Problem(Exception):
+    """Carries a diagnostic out of a production to the place where the parser recovers."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+class Diagnostics:
+    """Collects diagnostics; `raise_errors` raises one SchemaError for all of them."""
+
+    def __init__(self) -> None:
+        self._found: list[Diagnostic] = []
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep a diagnostic."""
+        self._found.append(diagnostic)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        help: str | None = None,
+        others: Iterable[Label] = (),
+    ) -> None:
+        """Keep an error."""
+        self.add(Diagnostic(code=code, message=message, span=span, label=label, others=tuple(others), help=help))
+
+    def warning(self, code: str, message: str, span: Span, label: str = "", *, help: str | None = None) -> None:
+        """Keep a warning."""
+        self.add(Diagnostic(code=code, message=message, span=span, label=label, help=help, severity=Severity.WARNING))
+
+    @property
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """All of them without repetitions, in the order of sources and positions."""
+        order = {source: number for number, source in enumerate(dict.fromkeys(d.span.source.name for d in self._found))}
+        return tuple(
+            sorted(dict.fromkeys(self._found), key=lambda d: (order[d.span.source.name], d.span.start, d.code))
+        )
+
+    def raise_errors(self) -> None:
+        """Do nothing when there are only warnings.
+
+        Raises:
+            SchemaError: at least one error was found; it carries all diagnostics, sorted.
+        """
+        errors = sum(d.is_error for d in self._found)
+        if errors:
+            raise SchemaError(self.sorted, f"the schema has {errors} error" + ("s" if errors > 1 else ""))
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that was probably meant, or None."""
+    by_fold: dict[str, str] = {}
+    for candidate in candidates:
+        by_fold.setdefault(candidate.casefold(), candidate)
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.7 if len(word) > 3 else 0.6)
+    return by_fold[found[0]] if found else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """Return a help sentence with the closest candidate, or None."""
+    found = closest(word, candidates)
+    return f"did you mean `{found}`?" if found else None
+
+
+# --- Rendering -----------------------------------------------------------------------------------------------------
+
+
+def render(diagnostics: Iterable[Diagnostic]) -> str:
+    """Return diagnostics as text for people, at most `SHOWN_MAX` of them; the text ends with a line break."""
+    found = list(diagnostics)
+    parts = [_render_one(d) for d in found[:SHOWN_MAX]]
+    if len(found) > SHOWN_MAX:
+        parts.append(f"… and {len(found) - SHOWN_MAX} more\n")
+    return "\n".join(parts)
+
+
+def visible(text: str) -> str:
+    """Return `text` with control and bidirectional characters escaped, so that it cannot deceive a terminal."""
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(f"\\u{{{ord(c):x}}}" if is_hidden(c) and c != "\t" else c for c in text)
+
+
+class _Mark(NamedTuple):
+    line: int
+    column: int
+    width: int
+    sign: str
+    text: str
+
+
+def _render_one(diagnostic: Diagnostic) -> str:
+    at = position(diagnostic.span.source, diagnostic.span.start)
+    marks = [_mark(diagnostic.span, "^", diagnostic.label)]
+    marks += [_mark(o.span, "-", o.text) for o in diagnostic.others if o.span.source == diagnostic.span.source]
+    margin = " " * len(str(max(m.line for m in marks)))
+    lines = [
+        f"{diagnostic.severity}[{diagnostic.code}]: {visible(diagnostic.message)}",
+        f"{margin}--> {visible(diagnostic.span.source.name)}:{at.line}:{at.column}",
+        f"{margin} |",
+        *_snippet(diagnostic.span.source, marks, margin),
+    ]
+    for other in diagnostic.others:
+        if other.span.source != diagnostic.span.source:
+            there = position(other.span.source, other.span.start)
+            lines.append(f"{margin}::: {visible(other.span.source.name)}:{there.line}:{there.column}")
+            lines += [f"{margin} |", *_snippet(other.span.source, [_mark(other.span, "-", other.text)], margin)]
+    if diagnostic.help:
+        lines += [f"{margin} |", f"help: {visible(diagnostic.help)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(span: Span, sign: str, text: str) -> _Mark:
+    line, column = position(span.source, span.start)
+    line_end = span.source.text.find("\n", span.start)
+    end = min(span.end, line_end) if line_end >= 0 else span.end
+    return _Mark(line, column, max(1, end - span.start), sign, text)
+
+
+def _snippet(source: Source, marks: list[_Mark], margin: str) -> list[str]:
+    texts = source.text.removeprefix("\ufeff").split("\n")
+    lines: list[str] = []
+    shown = 0
+    for mark in sorted(marks):
+        text = texts[mark.line - 1].rstrip("\r")
+        if mark.line != shown:
+            shown = mark.line
+            lines.append(f"{mark.line:>{len(margin)}} | {visible(text)}")
+        before = visible(text[: mark.column - 1])
+        pad = "".join("\t" if c == "\t" else " " for c in before)
+        width = len(visible(text[mark.column - 1 : mark.column - 1 + mark.width])) or 1
+        lines.append(f"{margin} | {pad}{mark.sign * width} {visible(mark.text)}".rstrip())
+    return lines
+
+
+def to_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """Return diagnostics as the documented JSON object, `format_version` 1.0."""
+    found = list(diagnostics)
+    return {
+        "format_version": FORMAT_VERSION,
+        "valid": not any(d.is_error for d in found),
+        "errors": [_json_of(d) for d in found],
+    }
+
+
+def _json_place(span: Span) -> dict[str, Any]:
+    start, end = position(span.source, span.start), position(span.source, span.end)
+    return {
+        "file": span.source.name,
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }
+
+
+def _json_of(diagnostic: Diagnostic) -> dict[str, Any]:
+    first = Label(diagnostic.span, diagnostic.label)
+    labels = [first] if diagnostic.label else []
+    return {
+        "code": diagnostic.code,
+        "severity": str(diagnostic.severity),
+        "message": diagnostic.message,
+        **_json_place(diagnostic.span),
+        "labels": [{**_json_place(o.span), "text": o.text} for o in (*labels, *diagnostic.others)],
+        "help": diagnostic.help,
+    }

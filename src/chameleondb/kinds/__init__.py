@@ -8,11 +8,13 @@ from chameleondb.kind import Kind
 from chameleondb.kinds import (
     check,
     column,
+    column_syntax,
     comment,
     enum,
     exclusion,
     extension,
     foreign_key,
+    foreign_key_syntax,
     index,
     namespace,
     primary_key,
@@ -20,6 +22,7 @@ from chameleondb.kinds import (
     table,
     unique,
 )
+from chameleondb.language import Syntax
 
 KINDS: tuple[Kind[Any], ...] = (
     namespace.KIND,
@@ -36,6 +39,23 @@ KINDS: tuple[Kind[Any], ...] = (
     foreign_key.KIND,
     comment.KIND,
 )
+
+SYNTAXES: tuple[Syntax, ...] = (
+    namespace.SYNTAX,
+    extension.SYNTAX,
+    enum.SYNTAX,
+    table.SYNTAX,
+    column_syntax.SYNTAX,
+    sequence.SYNTAX,
+    primary_key.SYNTAX,
+    unique.SYNTAX,
+    check.SYNTAX,
+    exclusion.SYNTAX,
+    index.SYNTAX,
+    foreign_key_syntax.SYNTAX,
+    comment.SYNTAX,
+)
+"""What each kind adds to the language, in the order in which kinds claim fields and finish."""
 
 KIND_OF: dict[type[Any], Kind[Any]] = {kind.model: kind for kind in KINDS}
 """Each kind by its model class."""

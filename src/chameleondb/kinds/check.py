@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,10 +20,15 @@ from chameleondb.kinds.clauses import (
     rename_constraint,
     validate_constraint,
 )
+from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, constraint, is_provisional
+from chameleondb.names import Identity, constraint, is_provisional, object_name, quote
+from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import unwrap
 from chameleondb.steps import Effort, Step, Transaction
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tree import Member
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -36,6 +42,58 @@ class Check:
     inherit: bool = True
     validated: bool = True
     enforced: bool = True  # NOT ENFORCED exists from PostgreSQL 18
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+_CLAUSES = {**productions.NAMED, "no": productions.no_inherit, "not": productions.negation}
+
+
+def _production(cursor: Cursor) -> dict[str, Any]:
+    """ "check" "(" SQL ")" { "no inherit" | "not valid" | "not enforced" | "name" name }."""
+    return {"expression": cursor.raw("after `check`"), **productions.options(cursor, _CLAUSES)}
+
+
+def _inline_production(cursor: Cursor) -> dict[str, Any]:
+    """As above without the `not` clauses, which in a field could be meant for the field."""
+    return {"expression": cursor.raw("after `check`"), **productions.options(cursor, productions.NAMED)}
+
+
+def _apply(scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
+    identity = scope.constraint_id(draft.entity, values.get("name"), draft.node.head_span)
+    draft.after.append((Check(id=identity, expression=values["expression"]), draft.node.head_span))
+
+
+def _member(scope: Scope, entity: Entity, node: Member) -> None:
+    values = dict(node.values)
+    identity = scope.constraint_id(entity, values.pop("name", None), node.span)
+    scope.add(entity, Check(id=identity, **values), node.span, docs=node.docs)
+
+
+_STRING = re.compile(r"'(?:[^']|'')*'")
+_IDENTIFIER = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
+
+
+def _print(obj: Check, page: Page) -> list[Entry]:
+    columns = {o.id.name for o in page.schema.children(obj.id.table) if o.id.space == "column"}
+    words = set(_IDENTIFIER.findall(_STRING.sub("", obj.expression)))
+    used = [c for c in columns if quote(c) in words]
+    # PostgreSQL's own choice is certain only where exactly one column occurs.
+    default = len(used) == 1 and obj.id.name == object_name(obj.id.path[1], used[0], "check")
+    tail = ("" if obj.inherit else " no inherit") + productions.negation_text(obj.validated, obj.enforced)
+    return [
+        Entry(obj.id.table, obj.id, f"check ({obj.expression}){tail}{productions.named_text(obj.id.name, default)}")
+    ]
+
+
+SYNTAX = Syntax(
+    model=Check,
+    members={"check": _production},
+    clauses={"check": FieldClause(_inline_production, _apply, parentheses=True)},
+    member=_member,
+    print=_print,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -110,6 +168,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_constraint(o.id)],
     inline=_inline,
+    parent=lambda o: o.id.table,
     on_change={
         "expression": REPLACE,
         "inherit": REPLACE,

@@ -141,7 +141,7 @@ def columns_of(table: Identity, names: Sequence[str]) -> tuple[Identity, ...]:
 
 
 def column_words(table: Identity, *texts: str | None) -> tuple[Identity, ...]:
-    """Return every column of `table` that expressions may mention: each word of theirs, so rather too many than too few."""
+    """Return every column of `table` that expressions may mention: each of their words, rather too many."""
     names = {name for text in texts if text for name in identifiers(text)}
     return columns_of(table, sorted(names))
 

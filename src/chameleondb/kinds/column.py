@@ -340,7 +340,8 @@ def _enforce_not_null(obj: Column, context: Context) -> list[Step]:
         return _online([_add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))])
     helper = constraint(table, object_name(table.name, obj.id.name, "filled"))
     check = Step(
-        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)} CHECK ({quote(obj.id.name)} IS NOT NULL) NOT VALID",
+        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)}"
+        f" CHECK ({quote(obj.id.name)} IS NOT NULL) NOT VALID",
         needs=(obj.id,),
         locks=exclusive(table),
     )
@@ -471,7 +472,7 @@ def _require(obj: Column, context: Context) -> list[Step]:
     assert obj.not_null is not None
     if not obj.not_null.validated:
         return [_add_not_null(obj, " NOT VALID")]
-    nulls = context.facts.nulls.get(obj.id, 0)
+    nulls = context.facts.counts.get(obj.id, 0)
     backfill = context.hint(obj.id).backfill
     if nulls and backfill is None:
         raise PlanError(
@@ -481,6 +482,13 @@ def _require(obj: Column, context: Context) -> list[Step]:
         )
     fill = [_fill(obj, backfill, context)] if nulls and backfill is not None else []
     return [*fill, *_enforce_not_null(obj, context)]
+
+
+def _question(old: Column, new: Column) -> str | None:
+    """How many rows stand in the way of NOT NULL; not asked of a column that is being renamed."""
+    if old.not_null is not None or new.not_null is None or not new.not_null.validated:
+        return None
+    return f"SELECT count(*) FROM {qualified(new.id.path[:2])} WHERE {quote(new.id.name)} IS NULL"
 
 
 def _set_storage(_old: Column, new: Column, context: Context) -> list[Step]:
@@ -534,6 +542,7 @@ KIND = Kind(
     drop=_drop,
     holds_data=True,
     inline=_inline,
+    parent=lambda o: o.id.table,
     on_change={
         "identity": Alter(_set_identity),
         "type": Alter(_retype),
@@ -552,6 +561,7 @@ KIND = Kind(
         ),
         "options": Alter(_set_options),
     },
+    question=_question,
     rename=_rename,
     renamed=_renamed,
     sql_name=lambda o: f"COLUMN {qualified(o.id.path[:2])}.{quote(o.id.name)}",

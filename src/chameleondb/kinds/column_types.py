@@ -47,8 +47,8 @@ def default_storage(type_: str) -> str:
     """Return the storage a type has by itself (pg_type.typstorage of the built-in types)."""
     if re.match(r"(numeric|inet|cidr|int[48]range|numrange|tsrange|tstzrange|daterange)\b(?!.*\[\])", type_):
         return "MAIN"
-    fixed = r"(smallint|integer|bigint|real|double precision|boolean|date|time|timestamp|interval|uuid|oid|money)\b(?!.*\[\])"
-    return "PLAIN" if re.match(fixed, type_) else "EXTENDED"
+    fixed = "smallint|integer|bigint|real|double precision|boolean|date|time|timestamp|interval|uuid|oid|money"
+    return "PLAIN" if re.match(rf"({fixed})\b(?!.*\[\])", type_) else "EXTENDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

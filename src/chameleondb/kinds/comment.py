@@ -7,6 +7,7 @@ from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import follow
+from chameleondb.language import Doc, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, literal
 from chameleondb.steps import Lock, LockMode, Step
@@ -21,6 +22,20 @@ class Comment:
     id: Identity
     target: Identity
     text: str
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _describe(target: Identity, text: str) -> Comment:
+    return Comment(id=comment_of(target), target=target, text=text)
+
+
+def _print(obj: Comment, _page: Page) -> list[Doc]:
+    return [Doc(obj.target, obj.text)]
+
+
+SYNTAX = Syntax(model=Comment, describe=_describe, print=_print)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -87,5 +102,5 @@ KIND = Kind(
         "text": Alter(lambda _old, new, context: [_statement(new.target, new.text, context)]),
     },
     renamed=lambda o, ids: replace(o, id=comment_of(follow(o.target, ids)), target=follow(o.target, ids)),
-    sql_name=lambda o: "",
+    sql_name=lambda _: "",
 )

@@ -9,6 +9,7 @@ from typing import Any
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import alter_table, exclusive, follow
 from chameleondb.kinds.column import Column
+from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import (
     DEFAULT_NAMESPACE,
@@ -20,7 +21,14 @@ from chameleondb.names import (
     quote,
     type_,
 )
+from chameleondb.plurals import pascal_case, type_name
+from chameleondb.scope import Scope
 from chameleondb.steps import Effort, Hazard, HazardName, Step, Transaction
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.parser import Lead
+from chameleondb.syntax.tokens import enquote, name_text
+from chameleondb.syntax.tree import Declaration
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -33,13 +41,83 @@ class Enum:
     values: tuple[str, ...]
 
 
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _type(cursor: Cursor) -> tuple[str, str]:
+    cursor.advance()
+    return "type", cursor.name("a type name")
+
+
+def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
+    cursor.advance()
+    names = cursor.name_or_names("after `was`")
+    return "was", tuple(dict.fromkeys(n for name in names for n in (type_name(name), name)))
+
+
+def _value(cursor: Cursor) -> tuple[str, str | None, int]:
+    at = cursor.at
+    value = cursor.name("a value")
+    return value, cursor.name("a former value") if cursor.accept("was") else None, at
+
+
+def _declaration(cursor: Cursor) -> dict[str, Any]:
+    """["in" name] ["type" name] ["was" names] "{" value ["was" value] { "," … } "}"."""
+    head = {"in": productions.in_namespace, "type": _type, "was": _was}
+    values: dict[str, Any] = productions.options(cursor, head)
+    cursor.expect("{", "before the values of an enum")
+    empty = cursor.accept("}")
+    values["values"] = () if empty else cursor.listed(lambda: _value(cursor), "}", "or `,` after a value")
+    return values
+
+
+def _enter(scope: Scope, node: Declaration) -> None:
+    if not scope.claim(("name", node.name), node.name_span, "CHM0201", f"`{node.name}` is declared twice"):
+        return
+    schema = scope.use_namespace(node.values.get("schema"), node.name_span)
+    identity = type_(schema, node.values.get("type") or type_name(node.name))
+    scope.claim(identity, node.name_span, "CHM0203", f"two types are called `{identity}`")
+    labels: dict[str, int] = {}
+    for label, _, at in node.values["values"]:
+        span = node.tokens.span(at, at)
+        scope.claim(("value", node.name, label), span, "CHM0204", f"enum `{node.name}` has the value `{label}` twice")
+        labels[label] = at
+    scope.named_types[node.name] = qualified_type(identity.path)
+    scope.type_labels[qualified_type(identity.path)] = tuple(labels)
+    scope.add(scope.draft(identity), Enum(id=identity, values=tuple(labels)), node.name_span, node.name, node.docs)
+    renamed = tuple((label, was) for label, was, _ in node.values["values"] if was is not None)
+    if renamed or "was" in node.values:
+        scope.hint(identity, was=node.values.get("was", ()), values_was=renamed)
+
+
+def _print(obj: Enum, page: Page) -> list[Line]:
+    title = page.title(obj.id)
+    assert title is not None
+    head = f"enum {name_text(title)}"
+    if obj.id.path[0] != DEFAULT_NAMESPACE:
+        head += f" in {name_text(obj.id.path[0])}"
+    if type_name(title) != obj.id.name:
+        head += f" type {enquote(obj.id.name)}"
+    return [Line(obj.id, f"{head} {{ {', '.join(map(name_text, obj.values))} }}" if obj.values else f"{head} {{}}")]
+
+
+SYNTAX = Syntax(
+    model=Enum,
+    leads={"enum": Lead(_declaration, "an enum name")},
+    enter=_enter,
+    print=_print,
+    title=lambda obj: pascal_case(obj.id.name),
+)
+
+
 # --- Catalog -------------------------------------------------------------------------------------------------------
 
 
 def _query(_version: int) -> str:
     return """
         SELECT t.oid, n.nspname, t.typname,
-               ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
+               ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
+                      WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
           FROM pg_catalog.pg_type t
           JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
          WHERE t.typtype = 'e' AND t.typnamespace = ANY(%(namespaces)s)

@@ -23,10 +23,16 @@ from chameleondb.kinds.clauses import (
     named,
     rename_constraint,
 )
+from chameleondb.language import Entry, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, constraint, quote
+from chameleondb.scope import Entity, Scope
 from chameleondb.sqltext import closing, unwrap
 from chameleondb.steps import Effort, Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tokens import name_text
+from chameleondb.syntax.tree import Member
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -43,6 +49,43 @@ class Exclusion:
     deferrable: str = "no"
     options: tuple[str, ...] = ()
     tablespace: str | None = None
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+_CLAUSES = {
+    "name": productions.name,
+    "include": productions.include,
+    "where": productions.where,
+    "deferrable": productions.deferrable,
+    "with": productions.storage,
+    "tablespace": productions.tablespace,
+}
+
+
+def _production(cursor: Cursor) -> dict[str, Any]:
+    """ "exclude" ["using" method] "(" SQL ")" { clause }."""
+    values: dict[str, Any] = dict([productions.using(cursor)]) if cursor.text == "using" else {}
+    values["elements"] = cursor.raw("after `exclude`")
+    return {**values, **productions.options(cursor, _CLAUSES)}
+
+
+def _member(scope: Scope, entity: Entity, node: Member) -> None:
+    values = dict(node.values)
+    if scope.require_columns(entity, values.get("include", ()), node):
+        identity = scope.constraint_id(entity, values.pop("name", None), node.span)
+        scope.add(entity, Exclusion(id=identity, **values), node.span, docs=node.docs)
+
+
+def _print(obj: Exclusion, _page: Page) -> list[Entry]:
+    method = f" using {name_text(obj.method)}" if obj.method != "gist" else ""
+    where = f" where ({obj.where})" if obj.where else ""
+    text = f"exclude{method} ({obj.elements}){where}{productions.indexed_text(obj)}{productions.deferrable_text(obj.deferrable)}"
+    return [Entry(obj.id.table, obj.id, text + productions.named_text(obj.id.name, False))]
+
+
+SYNTAX = Syntax(model=Exclusion, members={"exclude": _production}, member=_member, print=_print)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -122,6 +165,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_constraint(o.id)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("elements", "method", "include", "where", "deferrable", "options", "tablespace"), REPLACE),
     rename=lambda old, new: rename_constraint(old.id, new.id),
     inferred_rename=lambda _: True,

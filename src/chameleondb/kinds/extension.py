@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
+from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import DEFAULT_NAMESPACE, Identity, literal, namespace, quote
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, literal, namespace, qualified_type, quote
+from chameleondb.scope import Scope
 from chameleondb.steps import Hazard, HazardName, Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.parser import Lead
+from chameleondb.syntax.tokens import enquote, name_text
+from chameleondb.syntax.tree import Declaration
+from chameleondb.types import EXTENSION_TYPES
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -20,6 +28,62 @@ class Extension:
     id: Identity
     schema: str | None = None
     version: str | None = None
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _version(cursor: Cursor) -> tuple[str, str]:
+    cursor.advance()
+    return "version", cursor.string("a version")
+
+
+def _head(cursor: Cursor) -> dict[str, Any]:
+    return productions.options(cursor, {"in": productions.in_namespace, "version": _version})
+
+
+def _enter(scope: Scope, node: Declaration) -> None:
+    identity = Identity("extension", (node.name,))
+    if not scope.claim(identity, node.name_span, "CHM0208", f"extension `{node.name}` is declared twice"):
+        return
+    schema, version = node.values.get("schema"), node.values.get("version")
+    scope.use_namespace(schema, node.name_span)
+    scope.extensions[node.name] = schema
+    obj = Extension(id=identity, schema=schema, version=version)
+    scope.add(scope.draft(identity), obj, node.name_span, node.name, node.docs)
+
+
+def _finish(scope: Scope) -> None:
+    """Declare the extensions whose types are used."""
+    for name, span in scope.needed_extensions.items():
+        identity = Identity("extension", (name,))
+        scope.add(scope.draft(identity), Extension(id=identity), span, name)
+
+
+def _print(obj: Extension, _page: Page) -> list[Line]:
+    """The version is left out: a schema would be tied to what one server happens to have."""
+    place = f" in {name_text(obj.schema)}" if obj.schema not in {None, DEFAULT_NAMESPACE} else ""
+    return [Line(obj.id, f"extension {enquote(obj.id.name)}{place}")]
+
+
+def _spell(sql: str, page: Page) -> str | None:
+    name, bracket, arguments = sql.partition("(")
+    bare = name.rpartition(".")[2].removesuffix("[]")
+    extension = page.schema.get(Identity("extension", (EXTENSION_TYPES.get(bare, ""),)))
+    if not isinstance(extension, Extension):
+        return None
+    own = qualified_type((extension.schema or DEFAULT_NAMESPACE, bare))
+    return bare + name.removeprefix(own) + bracket + arguments if name.removesuffix("[]") == own else None
+
+
+SYNTAX = Syntax(
+    model=Extension,
+    leads={"extension": Lead(_head, "the name of an extension")},
+    enter=_enter,
+    finish=_finish,
+    print=_print,
+    spell=_spell,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------

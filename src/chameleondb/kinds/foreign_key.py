@@ -33,8 +33,8 @@ from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
 class ForeignKey:
     """A foreign key, ``constraint/<schema>/<table>/<name>``.
 
-    Actions are ``no action``, ``restrict``, ``cascade``, ``set null``, ``set default``; `set_columns` limits the last two
-    on delete; `deferrable` is ``no``, ``immediate`` or ``deferred``.
+    Actions are ``no action``, ``restrict``, ``cascade``, ``set null``, ``set default``; `set_columns` limits the last
+    two on delete; `deferrable` is ``no``, ``immediate`` or ``deferred``.
     """
 
     id: Identity
@@ -76,8 +76,8 @@ def _query(version: int) -> str:
 
 
 def _decode(row: tuple[Any, ...], oids: Oids) -> ForeignKey:
-    (_, relid, name, key, schema, target, target_oid, foreign_names, target_key, match, on_update, on_delete, set_columns,
-     deferrable, deferred, validated, enforced, period) = row  # fmt: skip
+    (_, relid, name, key, schema, target, target_oid, foreign_names, target_key, match, on_update, on_delete,
+     set_columns, deferrable, deferred, validated, enforced, period) = row  # fmt: skip
     return ForeignKey(
         id=constraint(oids.relation(relid), name),
         columns=oids.column_names(relid, key),
@@ -197,6 +197,7 @@ KIND = Kind(
     references=_references,
     create=_create,
     drop=_drop,
+    parent=lambda o: o.id.table,
     on_change={
         **dict.fromkeys(
             ("columns", "target", "target_columns", "match", "on_update", "on_delete", "set_columns", "period"), REPLACE

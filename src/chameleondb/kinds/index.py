@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chameleondb.default_names import index_name
+from chameleondb.diagnostics import Span
 from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     column_words,
@@ -18,10 +21,16 @@ from chameleondb.kinds.clauses import (
     set_options,
     with_sql,
 )
+from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, qualified, quote, relation
+from chameleondb.names import Identity, qualified, quote, relation, shorten
+from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import closing, split_list, unwrap
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tokens import name_text
+from chameleondb.syntax.tree import Field, Member
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -46,6 +55,115 @@ class Index:
     valid: bool = True  # False: left behind by a failed CREATE INDEX CONCURRENTLY
 
 
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _unique(cursor: Cursor) -> tuple[str, bool]:
+    cursor.advance()
+    return "unique", True
+
+
+_CLAUSES: dict[str, productions.Option] = {
+    "name": productions.name,
+    "unique": _unique,
+    "where": productions.where,
+    "using": productions.using,
+    "include": productions.include,
+    "nulls": productions.nulls,
+    "with": productions.storage,
+    "tablespace": productions.tablespace,
+}
+
+
+def _production(cursor: Cursor) -> dict[str, Any]:
+    """ "index" "(" element { "," element } ")" { clause }; an element is SQL."""
+    elements = cursor.raw_list("after `index`")
+    return {"elements": elements, **productions.options(cursor, _CLAUSES)}
+
+
+_PLAIN = re.compile(
+    r'("(?:[^"]|"")+"|[^\W\d][\w$]*)((?:\s+(?:collate\s+\S+|[\w.]+(?:\s*\([^()]*\))?))*)\s*\Z', re.IGNORECASE
+)
+_ORDER = re.compile(r"\b(?:asc|desc|nulls\s+(?:first|last)|collate)\b", re.IGNORECASE)
+
+
+def _key(scope: Scope, entity: Entity, text: str, span: Span) -> str:
+    """Return an element as SQL; one that starts with a plain name must name a field."""
+    match = _PLAIN.match(text)
+    if match is None:
+        return text
+    name = match[1][1:-1].replace('""', '"') if match[1].startswith('"') else match[1]
+    if name not in entity.columns:
+        scope.no_field(entity, name, span)
+    return quote(name) + _ORDER.sub(lambda m: m[0].upper(), match[2])
+
+
+def _apply(scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
+    pending = scope.pending.setdefault("index", [])
+    pending.append((draft.entity, draft.node, {**values, "keys": (quote(draft.id.name),)}))
+
+
+def _member(scope: Scope, entity: Entity, node: Member) -> None:
+    values = dict(node.values)
+    values["keys"] = tuple(_key(scope, entity, text, span) for text, span in values.pop("elements"))
+    scope.require_columns(entity, values.get("include", ()), node)
+    scope.pending.setdefault("index", []).append((entity, node, values))
+
+
+def _finish(scope: Scope) -> None:
+    """Names that users gave come first; the others make way."""
+    pending: list[tuple[Entity, Field | Member, dict[str, Any]]] = scope.pending.get("index", [])
+    for entity, node, values in pending:
+        if "name" in values:
+            scope.claim_relation(relation(entity.schema, values["name"]), node.head_span)
+    for entity, node, values in pending:
+        name = values.pop("name", None)
+        identity = relation(entity.schema, name) if name else _free_name(scope, entity, values["keys"])
+        docs = node.docs if isinstance(node, Member) else ()
+        span = node.span if isinstance(node, Member) else node.head_span
+        if not name:
+            scope.claim_relation(identity, span)
+        scope.add(entity, Index(id=identity, table=entity.key, **values), span, docs=docs)
+
+
+def _free_name(scope: Scope, entity: Entity, keys: tuple[str, ...]) -> Identity:
+    first = index_name(entity.table, keys)
+    identity, number = relation(entity.schema, first), 1
+    while scope.is_taken(identity):
+        number += 1
+        identity = relation(entity.schema, shorten(first, f"_{number}"))
+    return identity
+
+
+def _print(obj: Index, page: Page) -> list[Entry | Modifier]:
+    name = productions.named_text(obj.id.name, obj.id.name == index_name(obj.table.name, obj.keys))
+    tail = " unique" if obj.unique else ""
+    tail += f" where ({obj.where})" if obj.where else ""
+    tail += f" using {name_text(obj.method)}" if obj.method != "btree" else ""
+    tail += "" if obj.nulls_distinct else " nulls not distinct"
+    tail += productions.indexed_text(obj)
+    columns = (o.id for o in page.schema.children(obj.table) if o.id.space == "column")
+    column = next((i for i in columns if (quote(i.name),) == obj.keys), None)
+    if column and not tail and page.can_modify(obj.id):
+        return [Modifier(column, f"index{name}")]
+    return [Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}", obj.id.name)]
+
+
+def _unique_index(cursor: Cursor) -> dict[str, Any]:
+    """What follows ``unique index``."""
+    return {"unique": True, **_production(cursor)}
+
+
+SYNTAX = Syntax(
+    model=Index,
+    members={"index": _production, "unique index": _unique_index},
+    clauses={"index": FieldClause(lambda cursor: productions.options(cursor, productions.NAMED), _apply)},
+    member=_member,
+    finish=_finish,
+    print=_print,
+)
+
+
 # --- Catalog -------------------------------------------------------------------------------------------------------
 
 
@@ -58,11 +176,11 @@ def _query(version: int) -> str:
                s.spcname, x.indisvalid,
                CASE WHEN x.indexprs IS NOT NULL OR EXISTS (
                            SELECT FROM unnest(x.indclass::oid[], x.indcollation::oid[], x.indkey::int2[])
-                                         AS u (opclass, collation, attnum)
+                                         AS u (opclass, coll, attnum)
                              JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.attnum
                              LEFT JOIN pg_catalog.pg_opclass o ON o.oid = u.opclass
                             WHERE u.opclass IS NOT NULL
-                              AND (NOT o.opcdefault OR u.collation NOT IN (0, a.attcollation)
+                              AND (NOT o.opcdefault OR u.coll NOT IN (0, a.attcollation)
                                    OR (o.opcintype <> a.atttypid AND o.opcintype = 25 AND a.atttypid <> 1043)))
                          OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
                                      WHERE a.attrelid = x.indexrelid AND a.attoptions IS NOT NULL)
@@ -83,7 +201,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Index:
     numbers = list(numbers)
     if text is None:
         columns = oids.column_names(relid, numbers[:key_count])
-        keys = tuple(quote(c) + _ORDER[flag] for c, flag in zip(columns, flags, strict=True))
+        keys = tuple(quote(c) + _KEY_ORDER[flag] for c, flag in zip(columns, flags, strict=True))
     else:
         start = text.index("(", text.index(" USING "))
         keys = split_list(text[start + 1 : closing(text, start)])
@@ -103,7 +221,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Index:
 
 
 # indoption: 1 = descending, 2 = NULLs first; NULLs come first by default when descending.
-_ORDER = {0: "", 1: " DESC NULLS LAST", 2: " NULLS FIRST", 3: " DESC"}
+_KEY_ORDER = {0: "", 1: " DESC NULLS LAST", 2: " NULLS FIRST", 3: " DESC"}
 
 
 # --- Changes -------------------------------------------------------------------------------------------------------

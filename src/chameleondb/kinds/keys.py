@@ -63,7 +63,7 @@ def key_query(contype: str, version: int) -> str:
 
 
 def decode_key(row: tuple[Any, ...], oids: Oids) -> tuple[Identity, dict[str, Any], bool]:
-    """Return identity, common fields and whether NULLs are distinct; the index stands for the constraint from now on."""
+    """Return identity, common fields and whether NULLs are distinct; from now on the index is the constraint."""
     _, relid, name, index, numbers, key_count, nulls_distinct, deferrable, deferred, period, options, tablespace = row
     identity = constraint(oids.relation(relid), name)
     oids.objects["pg_class", index] = identity
@@ -100,7 +100,8 @@ def add_key(obj: Key, definition: str, word: str, context: Context, *, nulls_dis
         return [add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)]
     space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
     build = Step(
-        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)} ON {qualified(table.path)}({quote_all(obj.columns)})"
+        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)}"
+        f" ON {qualified(table.path)}({quote_all(obj.columns)})"
         f"{include_sql(obj.include)}{'' if nulls_distinct else ' NULLS NOT DISTINCT'}{with_sql(obj.options)}{space}",
         needs=(table, *needs),
         locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from chameleondb.kind import Context, Kind
+from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, quote
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, quote
 from chameleondb.names import namespace as namespace_id
+from chameleondb.scope import Scope
 from chameleondb.steps import Hazard, HazardName, Step
+from chameleondb.syntax.parser import Lead
+from chameleondb.syntax.tokens import name_text
+from chameleondb.syntax.tree import Declaration
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -19,6 +24,36 @@ class Namespace:
     """A schema. Its identity is ``namespace/<name>``."""
 
     id: Identity
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _lower(scope: Scope, node: Declaration) -> None:
+    identity = namespace(node.name)
+    if scope.claim(identity, node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"):
+        scope.add(scope.draft(identity), Namespace(id=identity), node.name_span, node.name, node.docs)
+
+
+def _finish(scope: Scope) -> None:
+    """Declare the namespaces that are only used."""
+    for name, span in scope.namespaces.items():
+        identity = namespace(name)
+        if name != DEFAULT_NAMESPACE and identity not in scope.spans:
+            scope.add(scope.draft(identity), Namespace(id=identity), span, name)
+
+
+def _print(obj: Namespace, _page: Page) -> list[Line]:
+    return [Line(obj.id, f"namespace {name_text(obj.id.name)}")]
+
+
+SYNTAX = Syntax(
+    model=Namespace,
+    leads={"namespace": Lead(lambda _: {}, "a namespace")},
+    lower=_lower,
+    finish=_finish,
+    print=_print,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------

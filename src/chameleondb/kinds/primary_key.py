@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chameleondb.diagnostics import Label, Span
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, drop_constraint, named, rename_constraint
 from chameleondb.kinds.keys import add_key, decode_key, key_list, key_query, key_tail, renamed_key
+from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity
+from chameleondb.names import Identity, object_name
+from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.steps import Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tokens import names_text
+from chameleondb.syntax.tree import Member
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -26,6 +33,67 @@ class PrimaryKey:
     without_overlaps: bool = False  # the last column is a period (18+)
     options: tuple[str, ...] = ()
     tablespace: str | None = None
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _production(cursor: Cursor) -> dict[str, Any]:
+    """ "primary" "(" columns ")" { clause }."""
+    cursor.accept("key")
+    columns = cursor.names("after `primary`")
+    return {"columns": columns, **productions.options(cursor, productions.KEY)}
+
+
+def _take(scope: Scope, entity: Entity, columns: tuple[str, ...], span: Span) -> bool:
+    if entity.primary is None:
+        entity.primary, entity.primary_span = columns, span
+        return True
+    assert entity.primary_span is not None
+    message = f"entity `{entity.name}` has two primary keys"
+    help = f"a key of several fields is a member of its own: primary ({', '.join((*entity.primary, *columns))})"
+    first = Label(entity.primary_span, "the first one is here")
+    scope.diagnostics.error("CHM0407", message, span, "a second primary key", others=(first,), help=help)
+    return False
+
+
+def _apply(scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
+    span, columns = draft.node.head_span, (draft.id.name,)
+    if _take(scope, draft.entity, columns, span):
+        identity = scope.constraint_id(draft.entity, values.get("name"), span)
+        draft.after.append((PrimaryKey(id=identity, columns=columns), span))
+
+
+def _member(scope: Scope, entity: Entity, node: Member) -> None:
+    values = dict(node.values)
+    if scope.require_columns(entity, (*values["columns"], *values.get("include", ())), node) and _take(
+        scope, entity, values["columns"], node.span
+    ):
+        identity = scope.constraint_id(entity, values.pop("name", None), node.span)
+        scope.add(entity, PrimaryKey(id=identity, **values), node.span, docs=node.docs)
+
+
+def _tail(obj: PrimaryKey) -> str:
+    overlaps = " without overlaps" if obj.without_overlaps else ""
+    return overlaps + productions.indexed_text(obj) + productions.deferrable_text(obj.deferrable)
+
+
+def _print(obj: PrimaryKey, page: Page) -> list[Entry | Modifier]:
+    default = obj.id.name == object_name(obj.id.path[1], "", "pkey")
+    name = productions.named_text(obj.id.name, default)
+    tail = _tail(obj)
+    if len(obj.columns) == 1 and not tail and page.can_modify(obj.id):
+        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"primary{name}")]
+    return [Entry(obj.id.table, obj.id, f"primary ({names_text(obj.columns)}){tail}{name}")]
+
+
+SYNTAX = Syntax(
+    model=PrimaryKey,
+    members={"primary": _production},
+    clauses={"primary": FieldClause(lambda cursor: productions.options(cursor, productions.NAMED), _apply)},
+    member=_member,
+    print=_print,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -62,6 +130,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_constraint(o.id)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("columns", "include", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE),
     rename=lambda old, new: rename_constraint(old.id, new.id),
     inferred_rename=lambda _: True,

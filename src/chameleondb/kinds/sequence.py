@@ -6,9 +6,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
+from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, qualified, quote, relation
+from chameleondb.names import (
+    DEFAULT_NAMESPACE,
+    Identity,
+    column,
+    literal,
+    namespace,
+    object_name,
+    qualified,
+    qualified_type,
+    quote,
+    relation,
+)
+from chameleondb.scope import Scope
 from chameleondb.steps import Hazard, HazardName, Lock, LockMode, Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.parser import Lead
+from chameleondb.syntax.tokens import name_text
+from chameleondb.syntax.tree import Declaration
+from chameleondb.types import builtin, friendly
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -34,6 +53,138 @@ class Sequence:
     options: SequenceOptions = SequenceOptions()
     owned_by: Identity | None = None
     unlogged: bool = False
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _number(key: str) -> productions.Option:
+    def read(cursor: Cursor) -> tuple[str, int]:
+        cursor.advance()
+        return key, cursor.integer("a whole number")
+
+    return read
+
+
+def _cycle(cursor: Cursor) -> tuple[str, bool]:
+    cursor.advance()
+    return "cycle", True
+
+
+COUNTING: dict[str, productions.Option] = {
+    "start": _number("start"),
+    "increment": _number("increment"),
+    "min": _number("minimum"),
+    "max": _number("maximum"),
+    "cache": _number("cache"),
+    "cycle": _cycle,
+}
+"""Clauses that say how a sequence counts."""
+
+
+def counting_text(options: SequenceOptions) -> str:
+    """Return the clauses that give these options."""
+    words = {"start": options.start, "min": options.minimum, "max": options.maximum}
+    parts = [f"{word} {value}" for word, value in words.items() if value is not None]
+    parts += [f"increment {options.increment}"] if options.increment != 1 else []
+    parts += [f"cache {options.cache}"] if options.cache != 1 else []
+    return " ".join([*parts, *(["cycle"] if options.cycle else [])])
+
+
+def _as(cursor: Cursor) -> tuple[str, str]:
+    cursor.advance()
+    found = builtin(cursor.text, None, "")
+    if found not in _LIMITS:
+        cursor.fail("expected `smallint`, `int` or `bigint`")
+    cursor.advance()
+    return "type", found
+
+
+def _owned(cursor: Cursor) -> tuple[str, tuple[str, str]]:
+    cursor.advance()
+    cursor.expect("by", "after `owned`")
+    entity = cursor.name("an entity")
+    cursor.expect(".", "between entity and field")
+    return "owned", (entity, cursor.name("a field"))
+
+
+_HEAD = {
+    **COUNTING,
+    "in": productions.in_namespace,
+    "as": _as,
+    "unlogged": productions.unlogged,
+    "owned": _owned,
+}
+
+
+def _enter(scope: Scope, node: Declaration) -> None:
+    identity = relation(scope.use_namespace(node.values.get("schema"), node.name_span), node.name)
+    if scope.claim_relation(identity, node.name_span):
+        scope.pending.setdefault("sequence", []).append((scope.draft(identity), node))
+
+
+def _finish(scope: Scope) -> None:
+    for draft, node in scope.pending.get("sequence", []):
+        values = dict(node.values)
+        values.pop("schema", None)
+        unlogged = values.pop("unlogged", False)
+        owner = _owner(scope, node, *values.pop("owned")) if "owned" in values else None
+        obj = Sequence(id=draft.key, options=SequenceOptions(**values), owned_by=owner, unlogged=unlogged)
+        scope.add(draft, obj, node.name_span, node.name, node.docs)
+
+
+def _owner(scope: Scope, node: Declaration, entity_name: str, field: str) -> Identity | None:
+    entity = scope.entities.get(entity_name)
+    if entity is None:
+        scope.no_entity(entity_name, node.span_of(entity_name))
+        return None
+    if field not in entity.columns:
+        scope.no_field(entity, field, node.span_of(field))
+    return column(entity.key, field)
+
+
+def serial_sequence(table: Identity, column_name: str, type_: str) -> Sequence:
+    """Return the sequence that PostgreSQL makes for a serial column."""
+    return Sequence(
+        id=relation(table.path[0], object_name(table.name, column_name, "seq")),
+        options=SequenceOptions(type=type_),
+        owned_by=column(table, column_name),
+    )
+
+
+def next_value(sequence: Identity) -> str:
+    """Return the default that draws from a sequence."""
+    return f"nextval({literal(qualified_type(sequence.path))}::regclass)"
+
+
+def is_serial(obj: Sequence, owner: Any) -> bool:
+    """Whether a sequence and the column that owns it are what `serial` makes."""
+    same = serial_sequence(owner.id.table, owner.id.name, owner.type) == obj
+    return same and owner.default == next_value(obj.id) and owner.not_null is not None
+
+
+def _print(obj: Sequence, page: Page) -> list[Line]:
+    owner = page.schema.get(obj.owned_by) if obj.owned_by else None
+    if owner is not None and is_serial(obj, owner):
+        return []
+    parts = [f"sequence {name_text(obj.id.name)}"]
+    parts += [f"in {name_text(obj.id.path[0])}"] if obj.id.path[0] != DEFAULT_NAMESPACE else []
+    parts += [f"as {friendly(obj.options.type)}"] if obj.options.type != "bigint" else []
+    parts += [counting_text(obj.options)] if counting_text(obj.options) else []
+    parts += ["unlogged"] if obj.unlogged else []
+    title = page.title(obj.owned_by.table) if obj.owned_by else None
+    if obj.owned_by and title:
+        parts.append(f"owned by {name_text(title)}.{name_text(obj.owned_by.name)}")
+    return [Line(obj.id, " ".join(parts))]
+
+
+SYNTAX = Syntax(
+    model=Sequence,
+    leads={"sequence": Lead(lambda cursor: productions.options(cursor, _HEAD), "a sequence name")},
+    enter=_enter,
+    finish=_finish,
+    print=_print,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -91,7 +242,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Sequence | None:
 
 
 def options_sql(options: SequenceOptions) -> str:
-    """Return the options that differ from PostgreSQL's defaults, each with a leading blank; the type is not among them."""
+    """Return the options that differ from PostgreSQL's defaults, each with a leading blank, without the type."""
     parts = []
     if options.start is not None:
         parts.append(f"START WITH {options.start}")

@@ -7,9 +7,26 @@ from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import alter_table, exclusive, follow, loses, set_options, with_sql
+from chameleondb.language import Block, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, qualified, quote, relation
+from chameleondb.names import (
+    DEFAULT_NAMESPACE,
+    NAME_BYTES_MAX,
+    Identity,
+    bytes_of,
+    namespace,
+    qualified,
+    quote,
+    relation,
+)
+from chameleondb.plurals import entity_name, is_entity_name, table_name
+from chameleondb.scope import Entity, Scope
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.parser import Lead
+from chameleondb.syntax.tokens import enquote, is_string, name_text
+from chameleondb.syntax.tree import Declaration
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -18,8 +35,8 @@ from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 class Table:
     """A table, ``relation/<schema>/<name>``.
 
-    `replica_identity` is ``default``, ``nothing``, ``full`` or the name of an index; `options` are storage parameters as
-    ``name=value``, sorted, those of the TOAST table with their ``toast.`` prefix.
+    `replica_identity` is ``default``, ``nothing``, ``full`` or the name of an index; `options` are storage parameters
+    as ``name=value``, sorted, those of the TOAST table with their ``toast.`` prefix.
     """
 
     id: Identity
@@ -29,6 +46,131 @@ class Table:
     access_method: str = "heap"
     replica_identity: str = "default"
     replica_index: str | None = None  # set when replica_identity is "index"
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+def _table(cursor: Cursor) -> tuple[str, str]:
+    cursor.advance()
+    return "table", cursor.name("a table name")
+
+
+def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
+    """A quoted former name is a table's, a word is an entity's."""
+
+    def tables() -> tuple[str, ...]:
+        quoted = is_string(cursor.text)
+        name = cursor.name("a former name")
+        return (
+            (name,)
+            if quoted
+            else tuple(dict.fromkeys((table_name(name), name) if name.islower() else (table_name(name),)))
+        )
+
+    cursor.advance()
+    found = cursor.listed(tables, ")", "or `,` after a name") if cursor.accept("(") else (tables(),)
+    return "was", tuple(name for names in found for name in names)
+
+
+def _replica(cursor: Cursor) -> tuple[str, tuple[str, str | None]]:
+    cursor.advance()
+    cursor.expect("identity", "after `replica`")
+    word = cursor.one_of(("full", "nothing", "default", "index"), "`full`, `nothing`, `default` or `index`")
+    return "replica", (word, cursor.name("an index name") if word == "index" else None)
+
+
+_HEAD: dict[str, productions.Option] = {
+    "in": productions.in_namespace,
+    "table": _table,
+    "was": _was,
+    "unlogged": productions.unlogged,
+    "with": productions.storage,
+    "tablespace": productions.tablespace,
+    "using": productions.using,
+    "replica": _replica,
+}
+
+
+def _enter(scope: Scope, node: Declaration) -> None:
+    span, help = node.name_span, "names must be unique across all files"
+    if not scope.claim(("name", node.name), span, "CHM0201", f"`{node.name}` is declared twice", help):
+        return
+    name = node.values.get("table") or table_name(node.name)
+    if bytes_of(name) > NAME_BYTES_MAX:
+        scope.diagnostics.error(
+            "CHM0205", f"table name `{name}` has {bytes_of(name)} bytes", span, help='set a shorter one: table "…"'
+        )
+    identity = relation(scope.use_namespace(node.values.get("schema"), span), name)
+    scope.claim_relation(identity, span)
+    entity = scope.entities[node.name] = Entity(identity, name=node.name, node=node)
+    scope.drafts.append(entity)
+
+
+def _lower(scope: Scope, node: Declaration) -> None:
+    entity = scope.entities.get(node.name)
+    if entity is None or entity.node is not node:
+        return
+    values = node.values
+    replica, index = values.get("replica", ("default", None))
+    table = Table(
+        id=entity.key,
+        unlogged="unlogged" in values,
+        options=values.get("options", ()),
+        tablespace=values.get("tablespace"),
+        access_method=values.get("method", "heap"),
+        replica_identity=replica,
+        replica_index=index,
+    )
+    scope.add(entity, table, node.name_span, node.name, node.docs)
+    if "was" in values:
+        scope.hint(entity.key, was=values["was"])
+
+
+def _finish(scope: Scope) -> None:
+    for entity in scope.entities.values():
+        assert entity.node is not None
+        if not is_entity_name(entity.name):
+            message = f"entity `{entity.name}` is not named in the singular and in Pascal case"
+            help = f'usual is `entity {entity_name(entity.name)} table "{entity.table}"`'
+            scope.diagnostics.warning("CHM0206", message, entity.node.name_span, help=help)
+        if entity.columns and entity.primary is None:
+            scope.diagnostics.warning(
+                "CHM0408",
+                f"entity `{entity.name}` has no primary key",
+                entity.node.name_span,
+                help="add one: id: uuid primary default uuid()",
+            )
+
+
+def _print(obj: Table, page: Page) -> list[Block]:
+    title = page.title(obj.id)
+    assert title is not None
+    head = f"entity {name_text(title)}"
+    if obj.id.path[0] != DEFAULT_NAMESPACE:
+        head += f" in {name_text(obj.id.path[0])}"
+    if table_name(title) != obj.id.name:
+        head += f" table {enquote(obj.id.name)}"
+    if obj.unlogged:
+        head += " unlogged"
+    head += productions.storage_text(obj.options) + productions.tablespace_text(obj.tablespace)
+    if obj.access_method != "heap":
+        head += f" using {name_text(obj.access_method)}"
+    if obj.replica_identity != "default":
+        head += f" replica identity {obj.replica_identity}"
+        head += f" {enquote(obj.replica_index)}" if obj.replica_index else ""
+    return [Block(obj.id, head)]
+
+
+SYNTAX = Syntax(
+    model=Table,
+    leads={"entity": Lead(lambda cursor: productions.options(cursor, _HEAD), "an entity name", has_members=True)},
+    enter=_enter,
+    lower=_lower,
+    finish=_finish,
+    print=_print,
+    title=lambda obj: entity_name(obj.id.name),
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------

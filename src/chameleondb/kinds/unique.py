@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chameleondb.default_names import joined_columns
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, drop_constraint, named, rename_constraint
 from chameleondb.kinds.keys import add_key, decode_key, key_list, key_query, key_tail, renamed_key
+from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity
+from chameleondb.names import Identity, object_name
+from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.steps import Step
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tokens import names_text
+from chameleondb.syntax.tree import Member
 
 # --- Model ---------------------------------------------------------------------------------------------------------
 
@@ -27,6 +34,57 @@ class Unique:
     without_overlaps: bool = False
     options: tuple[str, ...] = ()
     tablespace: str | None = None
+
+
+# --- Syntax --------------------------------------------------------------------------------------------------------
+
+
+_CLAUSES = {**productions.KEY, "nulls": productions.nulls}
+_INLINE = {**productions.NAMED, "nulls": productions.nulls}
+
+
+def _production(cursor: Cursor) -> dict[str, Any]:
+    """ "unique" "(" columns ")" { clause }."""
+    columns = cursor.names("after `unique`")
+    return {"columns": columns, **productions.options(cursor, _CLAUSES)}
+
+
+def _apply(scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
+    span = draft.node.head_span
+    others = {key: value for key, value in values.items() if key != "name"}
+    identity = scope.constraint_id(draft.entity, values.get("name"), span)
+    draft.after.append((Unique(id=identity, columns=(draft.id.name,), **others), span))
+
+
+def _member(scope: Scope, entity: Entity, node: Member) -> None:
+    values = dict(node.values)
+    if scope.require_columns(entity, (*values["columns"], *values.get("include", ())), node):
+        identity = scope.constraint_id(entity, values.pop("name", None), node.span)
+        scope.add(entity, Unique(id=identity, **values), node.span, docs=node.docs)
+
+
+def _tail(obj: Unique) -> str:
+    overlaps = " without overlaps" if obj.without_overlaps else ""
+    return overlaps + productions.indexed_text(obj) + productions.deferrable_text(obj.deferrable)
+
+
+def _print(obj: Unique, page: Page) -> list[Entry | Modifier]:
+    default = obj.id.name == object_name(obj.id.path[1], joined_columns(obj.columns), "key")
+    name = productions.named_text(obj.id.name, default)
+    tail = _tail(obj)
+    nulls = "" if obj.nulls_distinct else " nulls not distinct"
+    if len(obj.columns) == 1 and not tail and page.can_modify(obj.id):
+        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"unique{nulls}{name}")]
+    return [Entry(obj.id.table, obj.id, f"unique ({names_text(obj.columns)}){nulls}{tail}{name}")]
+
+
+SYNTAX = Syntax(
+    model=Unique,
+    members={"unique": _production},
+    clauses={"unique": FieldClause(lambda cursor: productions.options(cursor, _INLINE), _apply)},
+    member=_member,
+    print=_print,
+)
 
 
 # --- Catalog -------------------------------------------------------------------------------------------------------
@@ -64,6 +122,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_constraint(o.id)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    parent=lambda o: o.id.table,
     on_change=dict.fromkeys(
         ("columns", "include", "nulls_distinct", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE
     ),

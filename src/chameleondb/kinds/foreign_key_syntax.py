@@ -1,0 +1,329 @@
+"""The Syntax section of foreign keys: relations between entities, declared from one side or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from chameleondb import types
+from chameleondb.diagnostics import Label, Span, did_you_mean
+from chameleondb.kinds.foreign_key import ForeignKey
+from chameleondb.kinds.primary_key import PrimaryKey
+from chameleondb.language import Entry, FieldClause, Page, Syntax
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, is_provisional, object_name, relation
+from chameleondb.plurals import snake_case
+from chameleondb.scope import Entity, Scope
+from chameleondb.syntax import productions
+from chameleondb.syntax.cursor import Cursor
+from chameleondb.syntax.tokens import enquote, name_text, names_text
+from chameleondb.syntax.tree import Clause, Field
+
+# --- productions ---
+
+_ACTIONS = ("cascade", "restrict", "no action", "set null", "set default")
+
+
+class ForeignTable(NamedTuple):
+    """A table that no entity declares."""
+
+    table: Identity
+    columns: tuple[str, ...]
+
+
+def _foreign_table(cursor: Cursor) -> ForeignTable:
+    """ "table" [name "."] name ["(" columns ")"]."""
+    schema, name = DEFAULT_NAMESPACE, cursor.name("a table name")
+    if cursor.text == ".":
+        cursor.advance()
+        schema, name = name, cursor.name("a table name")
+    return ForeignTable(relation(schema, name), cursor.names("") if cursor.text == "(" else ())
+
+
+def _action(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
+    for action in _ACTIONS:
+        if cursor.accept(*action.split()):
+            columns = cursor.names("") if action.startswith("set") and cursor.text == "(" else ()
+            return action, columns
+    cursor.fail("expected `cascade`, `restrict`, `no action`, `set null` or `set default`")
+
+
+def _deferrable(cursor: Cursor) -> str:
+    cursor.at -= 1
+    word: str = productions.deferrable(cursor)[1]
+    return word
+
+
+def _true(_cursor: Cursor) -> bool:
+    return True
+
+
+def _relation(parse: Any, parentheses: bool = False) -> FieldClause:
+    return FieldClause(parse, None, parentheses=parentheses, relation=True)
+
+
+_CLAUSES = {
+    "via": _relation(lambda cursor: cursor.name_or_names("after `via`"), parentheses=True),
+    "references": _relation(lambda cursor: cursor.name_or_names("after `references`"), parentheses=True),
+    "on delete": _relation(_action),
+    "on update": _relation(_action),
+    "match full": _relation(_true),
+    "deferrable": _relation(_deferrable),
+    "not valid": _relation(_true),
+    "not enforced": _relation(_true),
+    "period": _relation(_true),
+    "name": _relation(lambda cursor: cursor.name("a name")),
+}
+
+# --- meaning ---
+
+
+@dataclass(slots=True)
+class _Key:
+    """A foreign key with everything that its declarations say."""
+
+    holder: Entity
+    columns: tuple[str, ...]
+    target: Identity
+    target_columns: tuple[str, ...]
+    options: dict[str, tuple[Any, Span]]
+    node: Field
+    label: str
+    docs: tuple[str, ...]
+
+
+class _Relation(NamedTuple):
+    owner: Entity
+    node: Field
+    other: Entity | None  # None: a table that no entity declares
+
+    @property
+    def many(self) -> bool:
+        return bool(self.node.type.many or self.node.type.array)
+
+    @property
+    def via(self) -> tuple[str, ...] | None:
+        clause = self.node.clause("via")
+        return clause.value if clause else None
+
+
+def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
+    other = scope.entities.get(node.type.name) if node.type.outside is None and node.type.schema is None else None
+    if other is None and not isinstance(node.type.outside, ForeignTable):
+        return False
+    for clause in node.clauses:
+        if clause.words not in _CLAUSES and clause.words not in {"?", "nullable"}:
+            _refuse(scope, node, clause)
+    scope.pending.setdefault("relation", []).append(_Relation(entity, node, other))
+    return True
+
+
+def _refuse(scope: Scope, node: Field, clause: Clause) -> None:
+    message = f"`{clause.words}` belongs to a field, but `{node.name}` is a relation"
+    scope.diagnostics.error("CHM0119", message, node.clause_span(clause), help="put it on the field that holds the key")
+
+
+def _finish(scope: Scope) -> None:
+    relations: list[_Relation] = scope.pending.get("relation", [])
+    keys: dict[tuple[Any, ...], _Key] = {}
+    for relation_ in relations:
+        key = _resolve(scope, relation_, relations)
+        if key is None:
+            continue
+        first = keys.setdefault((key.holder.key, key.columns, key.target, key.target_columns), key)
+        if first is not key:
+            _merge(scope, first, key)
+    for key in keys.values():
+        _add(scope, key)
+
+
+def _resolve(scope: Scope, found: _Relation, relations: list[_Relation]) -> _Key | None:
+    """Return the key that a relation means; None for one that only navigates, or is wrong and reported."""
+    owner, node, other = found
+    via = found.via
+    if found.many:
+        if other is None or via is None:
+            if other is None or not _points_back(found, relations, many=False):
+                help = f"name the field of `{node.type.name}` that points here: via {snake_case(owner.name)}_id"
+                scope.diagnostics.error(
+                    "CHM0402",
+                    f"relation `{node.name}` does not say which field holds its key",
+                    node.type_span,
+                    help=help,
+                )
+            return None
+        return _key(scope, other, via, owner, node, f"{owner.name}.{node.name}")
+    if via is None:
+        via = (f"{node.name}_id",)
+        if via[0] not in owner.columns:
+            if not (other and _points_back(found, relations, many=True)):
+                _no_key_field(scope, owner, node, via[0])
+            return None
+    elif other and other is not owner and via[0] not in owner.columns and all(c in other.columns for c in via):
+        return _key(scope, other, via, owner, node, f"{owner.name}.{node.name}")
+    target = other if other is not None else node.type.outside
+    return _key(scope, owner, via, target, node, f"{owner.name}.{node.name}")
+
+
+def _points_back(found: _Relation, relations: list[_Relation], *, many: bool) -> bool:
+    """Whether the other entity declares the relation from its side."""
+    return any(
+        r.owner is found.other and r.other is found.owner and r.node is not found.node and (r.many or not many)
+        for r in relations
+    )
+
+
+def _no_key_field(scope: Scope, owner: Entity, node: Field, name: str) -> None:
+    near = did_you_mean(name, owner.columns)
+    help = near or f"declare the field, e.g. `{name}: uuid`, or name another one: via …"
+    message = f"relation `{node.name}` needs a field for its key, and `{owner.name}` has no `{name}`"
+    scope.diagnostics.error("CHM0402", message, node.head_span, help=help)
+
+
+def _key(
+    scope: Scope, holder: Entity, columns: tuple[str, ...], target: Entity | ForeignTable, node: Field, label: str
+) -> _Key | None:
+    via = node.clause("via")
+    missing = [c for c in columns if c not in holder.columns]
+    for name in missing:
+        scope.no_field(
+            holder, name, node.clause_span(via)._replace(start=_start(node, via, name)) if via else node.head_span
+        )
+    if missing:
+        return None
+    references = node.clause("references")
+    if isinstance(target, ForeignTable):
+        target_id, wanted = target.table, (references.value if references else target.columns)
+        help = f'name them: table "{target.table.name}" (id)'
+    else:
+        target_id, wanted = target.key, (references.value if references else target.primary)
+        help = f"give `{target.name}` a primary key or name a unique field: references email"
+    if not wanted:
+        scope.diagnostics.error(
+            "CHM0405", f"relation `{node.name}` does not know which fields it refers to", node.type_span, help=help
+        )
+        return None
+    if not _fits(scope, holder, columns, target, wanted, node):
+        return None
+    options = _options(node)
+    return _Key(holder, columns, target_id, wanted, options, node, label, node.docs)
+
+
+def _start(node: Field, via: Clause, name: str) -> int:
+    for index in range(via.first + 1, via.last + 1):
+        if node.tokens.texts[index].strip('"') == name:
+            return node.tokens.starts[index]
+    return node.tokens.starts[via.first]
+
+
+def _fits(
+    scope: Scope,
+    holder: Entity,
+    columns: tuple[str, ...],
+    target: Entity | ForeignTable,
+    wanted: tuple[str, ...],
+    node: Field,
+) -> bool:
+    if len(columns) != len(wanted):
+        message = f"relation `{node.name}` has {len(columns)} key fields for {len(wanted)}: {', '.join(wanted)}"
+        scope.diagnostics.error("CHM0406", message, node.span, help="list as many in `via (…)`")
+        return False
+    if isinstance(target, ForeignTable):
+        return True
+    if not scope.require_columns(target, wanted, node):
+        return False
+    for name, other in zip(columns, wanted, strict=True):
+        own, theirs = holder.types[name], target.types[other]
+        if not types.comparable(own, theirs):
+            message = f"`{holder.name}.{name}` is {own}, but `{target.name}.{other}`, to which it refers, is {theirs}"
+            others = (
+                Label(holder.columns[name].type_span, own),
+                Label(target.columns[other].type_span, theirs),
+            )
+            scope.diagnostics.error("CHM0404", message, node.head_span, others=others, help="give both the same type")
+            return False
+    return True
+
+
+def _options(node: Field) -> dict[str, tuple[Any, Span]]:
+    found: dict[str, tuple[Any, Span]] = {}
+    for clause in node.clauses:
+        span = node.clause_span(clause)
+        match clause.words:
+            case "on delete" | "on update":
+                action, columns = clause.value
+                found[clause.words.replace(" ", "_")] = (action, span)
+                if columns:
+                    found["set_columns"] = (columns, span)
+            case "match full":
+                found["match"] = ("full", span)
+            case "not valid":
+                found["validated"] = (False, span)
+            case "not enforced":
+                found["enforced"] = (False, span)
+            case "deferrable" | "period" | "name":
+                found[clause.words] = (clause.value, span)
+    return found
+
+
+def _merge(scope: Scope, first: _Key, second: _Key) -> None:
+    """Both sides may declare one key; what they say must agree."""
+    for option, (value, span) in second.options.items():
+        earlier, place = first.options.setdefault(option, (value, span))
+        if earlier != value:
+            scope.diagnostics.error(
+                "CHM0403",
+                f"relations `{first.label}` and `{second.label}` are one key and contradict each other",
+                span,
+                others=(Label(place, "the other side says this"),),
+                help="say it on one side",
+            )
+    first.docs = first.docs or second.docs
+
+
+def _add(scope: Scope, key: _Key) -> None:
+    values = {option: value for option, (value, _) in key.options.items()}
+    name = values.pop("name", None)
+    identity = scope.constraint_id(key.holder, name, key.node.head_span)
+    obj = ForeignKey(id=identity, columns=key.columns, target=key.target, target_columns=key.target_columns, **values)
+    scope.add(key.holder, obj, key.node.span, key.label, key.docs)
+
+
+# --- printing ---
+
+
+def _print(obj: ForeignKey, page: Page) -> list[Entry]:
+    table, schema_table = obj.id.table, obj.id.path[1]
+    title = page.title(obj.target)
+    first = obj.columns[0]
+    wanted = [first.removesuffix("_id")] if len(obj.columns) == 1 and first.endswith("_id") and first != "_id" else []
+    wanted += [snake_case(title or obj.target.name)]
+    name = page.field_name(table, wanted)
+    if title is None:
+        target = ".".join(map(enquote, obj.target.path)) + f" ({names_text(obj.target_columns)})"
+        text = f"{name_text(name)}: table {target}"
+    else:
+        text = f"{name_text(name)}: {name_text(title)}"
+    text += " via " + (name_text(first) if len(obj.columns) == 1 else f"({names_text(obj.columns)})")
+    if title is not None and obj.target_columns != _primary_of(obj.target, page):
+        text += f" references ({names_text(obj.target_columns)})"
+    default = obj.id.name == object_name(schema_table, "_".join(obj.columns), "fkey") or is_provisional(obj.id.name)
+    return [Entry(table, obj.id, text + _options_text(obj) + productions.named_text(obj.id.name, default))]
+
+
+def _primary_of(table: Identity, page: Page) -> tuple[str, ...] | None:
+    return next((o.columns for o in page.schema.children(table) if isinstance(o, PrimaryKey)), None)
+
+
+def _options_text(obj: ForeignKey) -> str:
+    text = " match full" if obj.match == "full" else ""
+    if obj.on_delete != "no action":
+        text += f" on delete {obj.on_delete}" + (f" ({names_text(obj.set_columns)})" if obj.set_columns else "")
+    if obj.on_update != "no action":
+        text += f" on update {obj.on_update}"
+    text += " period" if obj.period else ""
+    return text + productions.deferrable_text(obj.deferrable) + productions.negation_text(obj.validated, obj.enforced)
+
+
+SYNTAX = Syntax(
+    model=ForeignKey, clauses=_CLAUSES, types={"table": _foreign_table}, claim=_claim, finish=_finish, print=_print
+)

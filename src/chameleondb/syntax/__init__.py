@@ -1,0 +1,1 @@
+"""Text to tokens to tree. No kind is named here: their productions are passed in."""

@@ -1,0 +1,168 @@
+"""Text to tokens, by one regular expression.
+
+A token is its text: the first character tells its class, and whether a word is a keyword only its place decides. What stands
+between tokens (blanks and comments) is the gap of the token that follows; the formatter reads the gaps, nobody else does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate, chain
+
+from chameleondb.diagnostics import Diagnostic, Problem, Source, Span
+
+SOURCE_BYTES_MAX = 64 * 1024 * 1024
+"""A larger file is refused before it is read into tokens."""
+
+# Strings and comments without an end run to the end of the line or text, so that no input makes the scan quadratic.
+# SQL strings and comments are tokens because raw expressions stand between parentheses and may contain anything.
+_MASTER = re.compile(
+    r"""
+    ( (?: \s+ | //(?!/(?!/))[^\n]* | /\*[\s\S]*?\*/ )*+ )
+    (
+      [eE]'(?:[^'\\]++|\\[\s\S]|'')*+'?
+    | [^\W\d][\w$]*
+    | ,
+    | :
+    | [(){}\[\]?]
+    | ""\"[\s\S]*?(?:""\"|\Z)
+    | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?
+    | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
+    | '(?:[^']++|'')*+'?
+    | ///[^\n]*
+    | --[^\n]*
+    | /\*[\s\S]*
+    | \$\$[\s\S]*?\$\$
+    | \S
+    | \Z
+    )
+    """,
+    re.VERBOSE,
+)
+
+COMMENT = re.compile(r"//[^\n]*|/\*[\s\S]*?\*/")
+"""A comment within a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a source; the last one is empty and stands for the end."""
+
+    source: Source
+    texts: list[str]
+    starts: list[int]
+    gaps: list[str]
+
+    def span(self, first: int, last: int) -> Span:
+        """Return the span from the first to the last token, both included."""
+        return Span(self.source, self.starts[first], self.starts[last] + len(self.texts[last]))
+
+
+def tokenize(source: Source) -> Tokens:
+    """Split a source into tokens. Any text gives tokens; what makes no sense is left to the parser.
+
+    Raises:
+        Problem: the text is too large or has characters that no schema file can have.
+    """
+    _refuse_unreadable(source)
+    text = source.text
+    bom = 1 if text.startswith("\ufeff") else 0
+    pairs = _MASTER.findall(text, bom)
+    if len(pairs) > 1 and pairs[-1][1] == pairs[-2][1] == "":
+        pairs.pop()
+    lengths = list(map(len, chain.from_iterable(pairs)))
+    return Tokens(
+        source,
+        [pair[1] for pair in pairs],
+        list(accumulate(lengths, initial=bom))[1::2],
+        [pair[0] for pair in pairs],
+    )
+
+
+def _refuse_unreadable(source: Source) -> None:
+    text = source.text
+    message, at = "", 0
+    if len(text) > SOURCE_BYTES_MAX:
+        message = f"the file is larger than {SOURCE_BYTES_MAX // 1024 // 1024} MiB"
+        # The text itself is not kept: showing a line of it could be as large.
+        raise Problem(Diagnostic(code="CHM0111", message=message, span=Span(Source(source.name, ""), 0, 0)))
+    if "\0" in text:
+        message, at = "the file contains a NUL character", text.index("\0")
+    elif not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            message, at = "the file contains half of a surrogate pair", error.start
+    if message:
+        raise Problem(
+            Diagnostic(
+                code="CHM0112", message=message, span=Span(source, at, at + 1), help="schema files are text in UTF-8"
+            )
+        )
+
+
+_ESCAPE = re.compile(r"\\(u\{[0-9A-Fa-f]{1,6}\}|.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+
+
+def is_word(text: str) -> bool:
+    """Whether a token is a word: an identifier or a keyword, as its place decides."""
+    return text[:1].isidentifier()
+
+
+def is_string(text: str) -> bool:
+    """Whether a token is a double-quoted string: a text or a quoted name."""
+    return text[:1] == '"' and text[:3] != '"""'
+
+
+def unquote(text: str) -> str | None:
+    """Return what a double-quoted token says, or None when its end is missing or an escape is unknown."""
+    body = text[1:-1]
+    if len(text) < 2 or text[-1] != '"':
+        return None
+    if "\\" not in body:
+        return body
+    valid = True
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal valid
+        code = match[1]
+        if code[0] == "u" and len(code) > 1:
+            number = int(code[2:-1], 16)
+            if 0 < number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF:
+                return chr(number)
+        elif code in _ESCAPES:
+            return _ESCAPES[code]
+        valid = False
+        return ""
+
+    result = _ESCAPE.sub(replace, body)
+    # An odd number of trailing backslashes escapes the closing quote.
+    trailing = len(body) - len(body.rstrip("\\"))
+    return result if valid and trailing % 2 == 0 else None
+
+
+def enquote(text: str) -> str:
+    """Return `text` as a double-quoted token: the inverse of `unquote`."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPED:
+        return _ESCAPED[character]
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"
+
+
+_ESCAPED = {value: "\\" + key for key, value in _ESCAPES.items()}
+
+
+def name_text(name: str) -> str:
+    """Return a name as the language writes it: quoted where it is no plain word."""
+    return name if name.isascii() and name.isidentifier() else enquote(name)
+
+
+def names_text(names: Iterable[str]) -> str:
+    """Return names as the language writes a list of them."""
+    return ", ".join(map(name_text, names))
