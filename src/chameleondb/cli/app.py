@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
 import itertools
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -160,6 +160,9 @@ def _show_version(context: click.Context) -> NoReturn:
     context.exit()
 
 
+_CLOSED_PIPE = 141  # what a shell reports for a process that SIGPIPE ended
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit status and never raises for a user's mistake."""
     app = App()
@@ -171,10 +174,10 @@ def run(arguments: Sequence[str]) -> int:
         with app.resources:
             status = cli.main(list(arguments), prog_name="chameleon", standalone_mode=False, obj=app)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a closed pipe
         # Python flushes stdout at exit and would complain once more.
-        os.dup2(os.open(os.devnull, os.O_RDWR), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
+        sys.stdout = io.StringIO()
+        return _CLOSED_PIPE
     except (click.Abort, KeyboardInterrupt) as stop:
         cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
         sys.stderr.write("\ninterrupted\n")

@@ -132,11 +132,14 @@ _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 
 
 def _without_foreign_parameters(url: str) -> tuple[str, tuple[str, ...]]:
-    before, mark, query = url.partition("?")
-    # libpq ends the password at the first `@` and the host at the first `/`; what it then calls a host or a database
-    # would be shown, and is a piece of the password.
-    if before.count("@") > 1 or "@" in before.partition("://")[2].partition("/")[2]:
+    # libpq ends the login at the first `@` or `/`. What it would then call a host or a database may be a piece of a
+    # password with such a character, and would be shown.
+    login = re.match(r"postgresql://[^@/]*@", url)
+    start = login.end() if login else 0
+    place, mark, query = url[start:].partition("?")
+    if "@" in place:
         raise _malformed()
+    before = url[:start] + place
     kept, dropped = [], []
     for pair in query.split("&") if mark else ():
         name, _, value = pair.partition("=")

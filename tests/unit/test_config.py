@@ -1,0 +1,258 @@
+"""Finding the project, reading its configuration, choosing the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chameleondb.config import CONFIG_FILE, Settings, database_setting, find_project, shadow_setting
+from chameleondb.errors import UsageError
+
+
+def _write(root: Path, text: str) -> Path:
+    (root / CONFIG_FILE).write_text(text)
+    return root
+
+
+def _fails(root: Path) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        find_project(root)
+    return caught.value
+
+
+# --- Discovery -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [".chameleon.yml", "schema.cham"])
+def test_a_project_is_found_from_below(tmp_path: Path, sign: str) -> None:
+    (tmp_path / sign).write_text("")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find_project(below).root == tmp_path
+
+
+def test_a_data_directory_is_a_sign(tmp_path: Path) -> None:
+    (tmp_path / ".chameleon").mkdir()
+    assert find_project(tmp_path).data == tmp_path / ".chameleon"
+
+
+def test_pyproject_counts_only_with_our_table(tmp_path: Path) -> None:
+    (tmp_path / "schema.cham").write_text("")
+    below = tmp_path / "package"
+    below.mkdir()
+    (below / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert find_project(below).root == tmp_path
+    (below / "pyproject.toml").write_text("[tool.chameleon.schema]\npaths = ['db']\n")
+    project = find_project(below)
+    assert (project.root, project.settings.schema_paths) == (below, ("db",))
+
+
+def test_the_search_ends_at_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "schema.cham").write_text("")
+    inner = tmp_path / "repository" / "folder"
+    inner.mkdir(parents=True)
+    (tmp_path / "repository" / ".git").mkdir()
+    assert find_project(inner).root == inner
+
+
+def test_the_search_ends_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "schema.cham").write_text("")
+    home = tmp_path / "home"
+    (home / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    assert find_project(home / "work").root == home / "work"
+
+
+def test_a_missing_directory() -> None:
+    with pytest.raises(UsageError, match="is not a directory"):
+        find_project(Path("/nowhere/at/all"))
+
+
+# --- Schema files --------------------------------------------------------------------------------------------------
+
+
+def test_schema_files_by_default(tmp_path: Path) -> None:
+    for name in (
+        "schema.cham",
+        "schemas/b.cham",
+        "schemas/deep/a.sql",
+        "schemas/.b.cham.swp",
+        "schemas/x.txt",
+        "o.cham",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    files = [path.relative_to(tmp_path).as_posix() for path in find_project(tmp_path).schema_files()]
+    assert files == ["schema.cham", "schemas/b.cham", "schemas/deep/a.sql"]
+
+
+def test_configured_schema_files_are_listed_once(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "a.cham").write_text("")
+    project = find_project(_write(tmp_path, "schema:\n  paths: [./db, db/a.cham]\n"))
+    assert project.schema_files() == (tmp_path / "db" / "a.cham",)
+
+
+@pytest.mark.parametrize(
+    ("paths", "code"), [("[db]", "CHM0504"), ("['../x']", "CHM0503"), ("[empty]", "CHM0502"), ("[link]", "CHM0503")]
+)
+def test_wrong_schema_paths(tmp_path: Path, paths: str, code: str) -> None:
+    root = tmp_path / "project"
+    (root / "empty").mkdir(parents=True)
+    (tmp_path / "x").mkdir()
+    (root / "link").symlink_to(tmp_path / "x")
+    with pytest.raises(UsageError) as caught:
+        find_project(_write(root, f"schema:\n  paths: {paths}\n")).schema_files()
+    assert caught.value.code == code
+
+
+def test_no_schema(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no schema found"):
+        find_project(tmp_path).schema_files()
+
+
+# --- The configuration file ----------------------------------------------------------------------------------------
+
+
+def test_all_settings(tmp_path: Path) -> None:
+    text = """
+schema: {paths: [schemas, extra.sql]}
+database:
+  url: ${SHOP_URL}
+  shadow_url: embedded
+migration: {lock_timeout: 250ms, lock_deadline: 2min, small_table: 16MB}
+"""
+    assert find_project(_write(tmp_path, text)).settings == Settings(
+        schema_paths=("schemas", "extra.sql"),
+        database_url="${SHOP_URL}",
+        shadow_url="embedded",
+        lock_timeout_s=0.25,
+        lock_deadline_s=120.0,
+        small_table_bytes=16 * 1024 * 1024,
+    )
+
+
+def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+    project = find_project(_write(tmp_path, "# nothing\n"))
+    assert (project.settings, project.notes) == (Settings(), ())
+
+
+def test_an_unknown_key_is_a_warning_with_its_place(tmp_path: Path) -> None:
+    project = find_project(_write(tmp_path, "schema:\n  pahts: [a]\n"))
+    assert project.notes == (f"{tmp_path / CONFIG_FILE}:2:3: unknown key `schema.pahts`; did you mean `schema.paths`?",)
+
+
+def test_keys_that_never_did_anything_are_said_once(tmp_path: Path) -> None:
+    text = "version: 0.1.4\nfeatures:\n  auto_migration: true\ndatabase:\n  driver: postgresql\n"
+    assert find_project(_write(tmp_path, text)).notes == (
+        f"{tmp_path / CONFIG_FILE}: has no effect: version, features.auto_migration, database.driver",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("schema:\n  paths: 7\n", ":2:3: `schema.paths` must be a list of paths"),
+        ("database:\n  url: [a]\n", ":2:3: `database.url` must be a text"),
+        ("migration:\n  lock_timeout: 5\n", ":2:3: `migration.lock_timeout` must be a duration"),
+        ("migration:\n  small_table: big\n", ":2:3: `migration.small_table` must be a size"),
+        ("schema:\n  paths: [a]\n  paths: [b]\n", ":3:3: `schema.paths` stands here twice"),
+        ("- a\n", ":1:1: expected `key: value` lines"),
+        ("a: &x 1\nb: *x\n", ":1:4: anchors and aliases are not supported"),
+        ("a: [1\nb: 2\n", ": this is not valid YAML"),
+        ("a: \x01\n", ": this is not valid YAML"),
+        ("? [a]\n: 1\n", ":1:3: a key must be a word"),
+    ],
+)
+def test_mistakes_have_places(tmp_path: Path, text: str, place: str) -> None:
+    assert place in _fails(_write(tmp_path, text)).message
+
+
+def test_messages_do_not_quote_values(tmp_path: Path) -> None:
+    error = _fails(_write(tmp_path, "database:\n  url: postgres://u:s3cret@h/d\n bad\n"))
+    assert "s3cret" not in f"{error.message}{error.hint}"
+
+
+def test_huge_and_unreadable_files(tmp_path: Path) -> None:
+    assert "larger than 1 MiB" in _fails(_write(tmp_path, "#" * (1024 * 1024 + 1))).message
+    (tmp_path / CONFIG_FILE).write_bytes(b"\xff\xfe")
+    assert "is not UTF-8" in _fails(tmp_path).message
+
+
+def test_bad_toml(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool")
+    assert "not valid TOML" in _fails(tmp_path).message
+    (tmp_path / "pyproject.toml").write_text("tool.chameleon = 1")
+    assert "must be a table" in _fails(tmp_path).message
+
+
+# --- Which database ------------------------------------------------------------------------------------------------
+
+
+def test_precedence(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgres://dotenv\n")
+    project = find_project(_write(tmp_path, "database: {url: 'postgres://config'}\n"))
+    environment = {"CHAMELEON_DATABASE_URL": "postgres://own", "DATABASE_URL": "postgres://env", "PGHOST": "h"}
+    seen = [database_setting(project, flag="postgres://flag", environment=environment)]
+    for name in ("CHAMELEON_DATABASE_URL", "DATABASE_URL", "PGHOST"):
+        seen.append(database_setting(project, environment=environment))
+        del environment[name]
+    seen.append(database_setting(project, environment={}))
+    (tmp_path / CONFIG_FILE).unlink()
+    (tmp_path / "schema.cham").write_text("")
+    seen.append(database_setting(find_project(tmp_path), environment={}))
+    assert [(s.value, s.origin) for s in seen] == [
+        ("postgres://flag", "--database-url"),
+        ("postgres://own", "environment variable CHAMELEON_DATABASE_URL"),
+        ("postgres://env", "environment variable DATABASE_URL"),
+        ("", "PG* environment variables"),
+        ("postgres://config", ".chameleon.yml"),
+        ("postgres://dotenv", ".env"),
+    ]
+
+
+def test_nothing_set(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        database_setting(find_project(tmp_path), environment={"PGPORT": "5432", "DATABASE_URL": ""})
+    assert (caught.value.code, caught.value.message) == ("CHM0501", "DATABASE_URL not set")
+    assert caught.value.hint is not None
+    assert all(way in caught.value.hint for way in ("export DATABASE_URL=", ".env", "embedded"))
+
+
+def test_the_configuration_may_refer_to_dot_env(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# comment\nSHOP='postgres://a:$x@h/d'\n")
+    project = find_project(_write(tmp_path, "database:\n  connection_string: ${SHOP}\n"))
+    found = database_setting(project, environment={})
+    assert (found.value, found.origin) == ("postgres://a:$x@h/d", ".env")
+    assert "postgres" not in repr(found)
+    with pytest.raises(UsageError, match="DATABASE_URL not set"):
+        database_setting(project, environment={}, dot_env=False)
+
+
+def test_dot_env_is_read_from_the_root_only(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgres://above\n")
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "schema.cham").write_text("")
+    with pytest.raises(UsageError, match="DATABASE_URL not set"):
+        database_setting(find_project(root), environment={})
+
+
+def test_another_env_file(tmp_path: Path) -> None:
+    (tmp_path / "test.env").write_text("DATABASE_URL=postgres://test\n")
+    environment = {"CHAMELEON_ENV_FILE": "test.env"}
+    assert database_setting(find_project(tmp_path), environment=environment).origin == "test.env"
+    with pytest.raises(UsageError, match="names other, which is not a file"):
+        database_setting(find_project(tmp_path), environment={"CHAMELEON_ENV_FILE": "other"})
+
+
+def test_the_shadow(tmp_path: Path) -> None:
+    project = find_project(_write(tmp_path, "database: {shadow_url: '${SHADOW}'}\n"))
+    assert shadow_setting(project, environment={}) is None
+    found = shadow_setting(project, environment={"SHADOW": "embedded"})
+    assert found is not None
+    assert (found.value, found.origin) == ("embedded", ".chameleon.yml")
+    found = shadow_setting(project, environment={"CHAMELEON_SHADOW_URL": "x"})
+    assert found is not None
+    assert found.origin == "environment variable CHAMELEON_SHADOW_URL"
