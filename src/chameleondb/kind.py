@@ -105,6 +105,8 @@ class Kind(Generic[M]):
     rename: Callable[[M, M], Step] | None = None
     inferred_rename: Callable[[M], bool] = lambda _: False
     renamed: Callable[[M, Mapping[Identity, Identity]], M] | None = None
+    # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
+    question: Callable[[M, M], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
     order: Callable[[M], int] = lambda _: 0
     holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf

@@ -241,7 +241,7 @@ _PLAIN_DEFAULT = re.compile(r"-?\d+(?:\.\d+)?\Z|true\Z|false\Z|\w+\(\)\Z")
 _TYPED_STRING = re.compile(r"'((?:[^']|'')*)'::([\w\s\".]+(?:\[\])?)\Z")
 
 
-def _default_text(obj: Column, page: Page) -> str:
+def _default_text(obj: Column) -> str:
     default = obj.default
     assert default is not None
     if default == "gen_random_uuid()":
@@ -266,14 +266,14 @@ def _words(obj: Column, page: Page) -> list[str]:
     if obj.identity:
         words.append(_identity_text(obj.identity))
     if obj.default is not None and not _owns_serial(obj, page):
-        words.append(f"default {_default_text(obj, page)}")
+        words.append(f"default {_default_text(obj)}")
     if obj.collation:
         words.append(f"collate {obj.collation}")
     words += [f"storage {obj.storage}"] if obj.storage else []
     words += [f"compression {obj.compression}"] if obj.compression else []
     words += [f"statistics {obj.statistics}"] if obj.statistics is not None else []
     words += [productions.storage_text(obj.options).strip()] if obj.options else []
-    if obj.not_null and obj.not_null != NotNull(name=obj.not_null.name) or _is_named(obj):
+    if obj.not_null and (obj.not_null != NotNull(name=obj.not_null.name) or _is_named(obj)):
         words.append(_not_null_text(obj))
     if obj.not_null is None and not in_key:
         words.insert(0, "?")

@@ -76,7 +76,7 @@ def _enter(scope: Scope, node: Declaration) -> None:
         return
     schema = scope.use_namespace(node.values.get("schema"), node.name_span)
     identity = type_(schema, node.values.get("type") or type_name(node.name))
-    scope.claim(identity, node.name_span, "CHM0203", f"two types are called `{identity}`")
+    scope.claim((identity.space, *identity.path), node.name_span, "CHM0203", f"two types are called `{identity}`")
     labels: dict[str, int] = {}
     for label, _, at in node.values["values"]:
         span = node.tokens.span(at, at)

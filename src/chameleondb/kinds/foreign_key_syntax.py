@@ -44,7 +44,7 @@ def _action(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
         if cursor.accept(*action.split()):
             columns = cursor.names("") if action.startswith("set") and cursor.text == "(" else ()
             return action, columns
-    cursor.fail("expected `cascade`, `restrict`, `no action`, `set null` or `set default`")
+    raise cursor.problem("expected `cascade`, `restrict`, `no action`, `set null` or `set default`")
 
 
 def _deferrable(cursor: Cursor) -> str:
@@ -262,6 +262,8 @@ def _options(node: Field) -> dict[str, tuple[Any, Span]]:
                 found["enforced"] = (False, span)
             case "deferrable" | "period" | "name":
                 found[clause.words] = (clause.value, span)
+            case _:
+                pass  # `via` and `references` are read elsewhere
     return found
 
 

@@ -31,7 +31,7 @@ class Namespace:
 
 def _lower(scope: Scope, node: Declaration) -> None:
     identity = namespace(node.name)
-    if scope.claim(identity, node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"):
+    if scope.claim((identity.space, *identity.path), node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"):
         scope.add(scope.draft(identity), Namespace(id=identity), node.name_span, node.name, node.docs)
 
 

@@ -31,6 +31,6 @@ class Facts:
 
     server_version: int = 180000
     tables: Mapping[Identity, TableFacts] = field(default_factory=dict)
-    nulls: Mapping[Identity, int] = field(default_factory=dict)  # NULLs per column that is to become required
+    counts: Mapping[Identity, int] = field(default_factory=dict)  # answers to the kinds' questions
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
     locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)

@@ -30,6 +30,12 @@ class Unmodelled:
 
     type: str  # PostgreSQL's word, e.g. "trigger"
     identity: str  # pg_identify_object's text
+    definition: str = ""  # as PostgreSQL prints it; empty where it has no function for that
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same object in another database."""
+        return (self.type, self.identity)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The use cases: the library API. Only here are disk, database, plan and execution wired together."""
+"""The use cases, and with them the library API: the only place that wires files, server, planner and executor together."""

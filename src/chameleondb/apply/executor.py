@@ -1,0 +1,142 @@
+"""The executor: runs the groups of a plan in order and records each in the transaction that does it.
+
+Rules:
+- a transaction's record is written inside that transaction, so the database never knows of half a group;
+- a lock is waited for only briefly, since whoever comes later queues behind the one who waits; then the whole group is
+  rolled back and tried again, with growing and jittered pauses, until the deadline;
+- CREATE INDEX CONCURRENTLY waits as long as it must: its own lock blocks neither reads nor writes, and a timeout would
+  only leave an invalid index behind;
+- whatever happens, no transaction stays open.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chameleondb.apply.ports import Book, Session, Watcher
+from chameleondb.errors import DatabaseError, LockNotAcquired
+from chameleondb.steps import Step
+
+DEADLOCK_DETECTED = "40P01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for locks, in seconds."""
+
+    lock_timeout_s: float = 0.1
+    deadline_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Steps that are committed together, or one step outside a transaction."""
+
+    steps: tuple[Step, ...]
+    transactional: bool
+
+
+class Executor:
+    """Runs a plan once. `sleep` and `clock` are seams for tests."""
+
+    def __init__(
+        self,
+        session: Session,
+        book: Book,
+        watcher: Watcher,
+        patience: Patience,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.session, self.book, self.watcher, self.patience = session, book, watcher, patience
+        self.sleep, self.clock = sleep, clock
+
+    def run(self, groups: Sequence[Work]) -> None:
+        """Run every group; an empty plan is recorded too.
+
+        Raises: DatabaseError with the statement that failed; what was committed before stays committed and recorded.
+        """
+        if len(groups) <= 1 and all(g.transactional for g in groups):
+            self._transaction(groups[0].steps if groups else (), 0, first=True, last=True)
+            return
+        self._transaction((), 0, first=True, last=False)
+        number = 0
+        for group in groups:
+            if group.transactional:
+                self._transaction(group.steps, number, first=False, last=False)
+            else:
+                self._alone(group.steps[0], number)
+            number += len(group.steps)
+        self._transaction((), number, first=False, last=True)
+
+    def _transaction(self, steps: Sequence[Step], number: int, *, first: bool, last: bool) -> None:
+        deadline = self.clock() + self.patience.deadline_s
+        attempt = 0
+        while True:
+            attempt += 1
+            current: list[Step] = []
+            try:
+                self._attempt(steps, number, current, first=first, last=last)
+                return
+            except DatabaseError as error:
+                self.session.rollback()
+                again = isinstance(error, LockNotAcquired) or error.sqlstate == DEADLOCK_DETECTED
+                if not again or not current:
+                    raise
+                self._pause(error, current[-1], attempt, deadline)
+            except BaseException:
+                self.session.rollback()
+                raise
+
+    def _attempt(self, steps: Sequence[Step], number: int, current: list[Step], *, first: bool, last: bool) -> None:
+        self.session.begin(self.patience.lock_timeout_s)
+        if first:
+            self.book.begun()
+        done = []
+        for offset, step in enumerate(steps):
+            current.append(step)
+            begun = self.clock()
+            self.watcher.step_begun(step)
+            self.session.execute(step.sql)
+            done.append((step, self.clock() - begun))
+            self.book.step(number + offset, step.sql)
+        if last:
+            self.book.applied()
+        self.session.commit()
+        for step, seconds in done:
+            self.watcher.step_done(step, seconds)
+
+    def _pause(self, error: DatabaseError, step: Step, attempt: int, deadline: float) -> None:
+        """Wait before the next attempt; give up at the deadline, naming who was in the way."""
+        blockers = self.session.blockers(tuple(lock.relation for lock in step.locks))
+        if self.clock() >= deadline:
+            who = f"; held by {blockers}" if blockers else ""
+            raise LockNotAcquired(
+                "CHM4022",
+                f"no lock within {self.patience.deadline_s:g} s and {attempt} attempts{who}",
+                hint="end the transaction that is in the way, or try at a quieter time; this step changed nothing",
+                sqlstate=error.sqlstate,
+                statement=step.sql,
+            ) from None
+        self.watcher.lock_missed(step, attempt, blockers)
+        ceiling = min(2.0, 0.05 * 2**attempt)
+        self.sleep(random.uniform(ceiling / 2, ceiling))
+
+    def _alone(self, step: Step, number: int) -> None:
+        begun = self.clock()
+        self.watcher.step_begun(step)
+        rows = self.session.execute_alone(step.sql, 0)
+        while step.batched and rows > 0:
+            rows = self.session.execute_alone(step.sql, 0)
+        self.session.begin(self.patience.lock_timeout_s)
+        try:
+            self.book.step(number, step.sql)
+            self.session.commit()
+        except BaseException:
+            self.session.rollback()
+            raise
+        self.watcher.step_done(step, self.clock() - begun)

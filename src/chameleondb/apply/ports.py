@@ -1,0 +1,56 @@
+"""What the executor needs from the outside: a database session and someone who keeps the books."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chameleondb.names import Identity
+from chameleondb.steps import Step
+
+
+class Session(Protocol):
+    """One connection that runs a plan. Errors are `errors.DatabaseError`, a lock that was not free LockNotAcquired."""
+
+    def begin(self, lock_timeout_s: float) -> None:
+        """Open a transaction in which every wait for a lock ends after `lock_timeout_s` seconds."""
+
+    def execute(self, sql: str) -> int:
+        """Run one statement; return the number of rows it touched."""
+
+    def execute_alone(self, sql: str, lock_timeout_s: float) -> int:
+        """Run one statement outside a transaction block; a timeout of 0 waits for ever."""
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    def rollback(self) -> None:
+        """Roll the transaction back; harmless where none is open."""
+
+    def blockers(self, relations: tuple[Identity, ...]) -> str | None:
+        """Describe who holds locks on relations, for whoever waits; None if nobody does."""
+
+
+class Book(Protocol):
+    """The ledger of a run. Each entry is written in the session's open transaction."""
+
+    def begun(self) -> None:
+        """Record that the run begins; called in a transaction of its own unless the plan is one transaction."""
+
+    def step(self, number: int, sql: str) -> None:
+        """Record that a step is done."""
+
+    def applied(self) -> None:
+        """Record that the version is applied."""
+
+
+class Watcher(Protocol):
+    """Hears what happens."""
+
+    def step_begun(self, step: Step) -> None:
+        """Call before a step runs."""
+
+    def step_done(self, step: Step, seconds: float) -> None:
+        """Call when a step has run; inside a transaction it is not committed yet."""
+
+    def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:
+        """Call when a lock was not free and the group will be tried again."""

@@ -1,0 +1,287 @@
+"""Two schemas → the changes between them.
+
+The differ knows no kind. It follows declared renames first, so that everything below a renamed object is compared under
+its new name; then it pairs what differs in nothing but a name that carries no data; then it compares field by field.
+
+Rules:
+- an object that is in neither the target nor the managed set is *unmanaged*: reported, never dropped;
+- dropping or replacing an object replaces what refers to it, unless that holds data: then PostgreSQL decides.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from chameleondb.errors import PlanError
+from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
+from chameleondb.model.declared import Hint
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity
+from chameleondb.renames import Rename, follow_all, order_renames
+from chameleondb.steps import Step
+
+Kinds = Mapping[type[Any], Kind[Any]]
+
+
+class Action(enum.Enum):
+    """What happens to an object."""
+
+    CREATE = "create"
+    DROP = "drop"
+    ALTER = "alter"
+    RENAME = "rename"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object's way from source to target. `steps` are in order; a drop that its parent covers has none."""
+
+    action: Action
+    id: Identity
+    old: Object | None = None
+    new: Object | None = None
+    fields: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    replaces: bool = False  # half of a replacement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Everything between two schemas; `source` is the source as it is called after the renames."""
+
+    changes: tuple[Change, ...]
+    source: Schema
+    former: Mapping[Identity, Identity]  # new name → name in the database, of what is renamed
+    unmanaged: tuple[Identity, ...] = ()
+    refused: tuple[PlanError, ...] = ()
+
+
+def diff(
+    source: Schema,
+    target: Schema,
+    kinds: Kinds,
+    *,
+    managed: Callable[[], frozenset[Identity]] = frozenset,
+    hints: Mapping[Identity, Hint] | None = None,
+    context: Callable[[Schema], Context] | None = None,
+) -> Difference:
+    """Return the changes that lead from `source` to `target`.
+
+    `managed` gives the identities that the current version holds; it is asked only if something could be dropped.
+    `context` makes the context for the change rules from the renamed source.
+    """
+    hints = hints or {}
+    renames = _declared_renames(source, target, hints)
+    source = follow_all(source, {r.old: r.new for r in renames}, kinds)
+    inferred = _inferred_renames(source, target, kinds)
+    source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
+    gone = [i for i in source.objects if i not in target]
+    owned = managed() if gone else frozenset()
+    former = {r.new: r.old for r in (*inferred, *renames)}
+    unmanaged = tuple(i for i in gone if i not in owned and former.get(i) not in owned)
+    kept = frozenset(unmanaged)
+    visible = Schema({i: o for i, o in source.objects.items() if i not in kept}, source.edges, source.unmodelled)
+    ctx = context(source) if context else Context(source, target, kinds, hints=hints)
+    worker = _Differ(visible, target, kinds, ctx)
+    return Difference(
+        changes=(*_rename_changes(renames + inferred, target, kinds), *worker.changes()),
+        source=source,
+        former=former,
+        unmanaged=unmanaged,
+        refused=tuple(worker.refused),
+    )
+
+
+def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint]) -> list[Rename]:
+    """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away."""
+    wanted = {i: hint.was for i, hint in hints.items() if hint.was and i in target}
+    moved: dict[Identity, Identity] = {}
+    for space in ("type", "relation", "column"):
+        found: dict[Identity, Identity] = {}
+        for new, names in wanted.items():
+            if new.space != space:
+                continue
+            parents = {r_new: r_old for r_old, r_new in moved.items()}
+            table = parents.get(new.table, new.table) if space == "column" else None
+            for name in names:
+                old = Identity(space, (*table.path, name) if table else (new.path[0], name))
+                if old in source:
+                    found[old] = new
+                    break
+        moved.update(_effective(found, source))
+    return [Rename(old, new) for old, new in moved.items()]
+
+
+def _effective(found: Mapping[Identity, Identity], source: Schema) -> dict[Identity, Identity]:
+    """Leave out renames whose new name is taken by something that stays where it is."""
+    effective = {o: n for o, n in found.items() if o != n}
+    while True:
+        blocked = [o for o, n in effective.items() if n in source and n not in effective]
+        if not blocked:
+            return effective
+        for old in blocked:
+            del effective[old]
+
+
+def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rename]:
+    """Pair objects below one parent that differ in nothing but a name that carries no data."""
+
+    def payload(obj: Object) -> tuple[Any, ...]:
+        kind = kinds[type(obj)]
+        values = tuple(getattr(obj, f.name) for f in fields(kind.model) if f.compare and f.name != "id")
+        return (kind.name, obj.id.path[0], kind.parent(obj), *values)
+
+    def candidates(objects: Iterable[Object], other: Schema) -> Iterable[Object]:
+        return (o for o in objects if o.id not in other and kinds[type(o)].inferred_rename(o))
+
+    free: dict[tuple[Any, ...], list[Identity]] = {}
+    for obj in candidates(source.objects.values(), target):
+        free.setdefault(payload(obj), []).append(obj.id)
+    if not free:
+        return []
+    pairs = []
+    for obj in candidates(target.objects.values(), source):
+        olds = free.get(payload(obj))
+        if olds:
+            pairs.append(Rename(olds.pop(0), obj.id))
+    return pairs
+
+
+def _rename_changes(renames: list[Rename], target: Schema, kinds: Kinds) -> Iterable[Change]:
+    for rename in order_renames(renames, target, kinds):
+        new = target.get(rename.final)
+        yield Change(action=Action.RENAME, id=rename.final, new=new, steps=(rename.step,))
+
+
+class _Differ:
+    """Compares two schemas whose common objects have the same identities."""
+
+    def __init__(self, source: Schema, target: Schema, kinds: Kinds, context: Context) -> None:
+        self.source, self.target, self.kinds, self.context = source, target, kinds, context
+        self.refused: list[PlanError] = []
+
+    def changes(self) -> list[Change]:
+        dropped = {i for i in self.source.objects if i not in self.target}
+        created = [o for i, o in self.target.objects.items() if i not in self.source]
+        altered = self._altered()
+        replaced = {c.id for c in altered if c.replaces}
+        if dropped or replaced:
+            self._spread(dropped, replaced)
+        replaced_objects = [self.target.objects[i] for i in self.target.objects if i in replaced]
+        context = self._without(replaced)
+        creates = [self._create(o, context, o.id in replaced) for o in (*replaced_objects, *created)]
+        drops = self._drops(dropped | replaced, replaced)
+        alters = [c for c in altered if c.id not in replaced]
+        return [*alters, *creates, *drops]
+
+    def _without(self, replaced: set[Identity]) -> Context:
+        """Rules ask whether a table is new; one that is replaced will be."""
+        if not replaced:
+            return self.context
+        rest = {i: o for i, o in self.context.source.objects.items() if i not in replaced}
+        source = Schema(rest, self.context.source.edges)
+        return Context(source, self.target, self.kinds, self.context.facts, self.context.hints)
+
+    def _altered(self) -> list[Change]:
+        found = []
+        for identity, new in self.target.objects.items():
+            old = self.source.objects.get(identity)
+            if old is not None and old != new:
+                change = self._alter(old, new)
+                if change is not None:
+                    found.append(change)
+        return found
+
+    def _alter(self, old: Object, new: Object) -> Change | None:
+        if type(old) is not type(new):
+            return Change(action=Action.ALTER, id=new.id, old=old, new=new, replaces=True)
+        kind = self.kinds[type(new)]
+        names = tuple(n for n in kind.on_change if getattr(old, n) != getattr(new, n))
+        steps: list[Step] = []
+        for name in names:
+            rule = kind.on_change[name]
+            if isinstance(rule, Ignore):
+                continue
+            if isinstance(rule, Refuse):
+                self.refused.append(PlanError("CHM1004", f"{new.id}: {rule.why}", hint=rule.hint))
+                continue
+            more = None if isinstance(rule, Replace) else self._steps(rule, old, new)
+            if more is None:
+                return Change(action=Action.ALTER, id=new.id, old=old, new=new, fields=names, replaces=True)
+            steps += more
+        if not steps:
+            return None
+        return Change(action=Action.ALTER, id=new.id, old=old, new=new, fields=names, steps=tuple(steps))
+
+    def _steps(self, rule: Alter[Any], old: Object, new: Object) -> Iterable[Step] | None:
+        try:
+            return rule.steps(old, new, self.context)
+        except PlanError as error:
+            self.refused.append(error)
+            return ()
+
+    def _spread(self, dropped: set[Identity], replaced: set[Identity]) -> None:
+        """Replace, too, what stands below a replaced object or refers to one that goes."""
+        while True:
+            gone = dropped | replaced
+            more = set()
+            for identity, obj in self.source.objects.items():
+                if identity in gone or identity not in self.target:
+                    continue
+                kind = self.kinds[type(obj)]
+                below = kind.parent(obj) in replaced
+                refers = not kind.holds_data and any(r in gone for r in self._references(obj, self.source))
+                if below or refers:
+                    more.add(identity)
+            if not more:
+                return
+            replaced |= more
+
+    def _references(self, obj: Object, schema: Schema) -> Iterable[Identity]:
+        yield from self.kinds[type(obj)].references(obj)
+        yield from schema.edges.get(obj.id, ())
+
+    def _create(self, obj: Object, context: Context, replaces: bool) -> Change:
+        try:
+            steps = tuple(self.kinds[type(obj)].create(obj, context))
+        except PlanError as error:
+            self.refused.append(error)
+            steps = ()
+        return Change(action=Action.CREATE, id=obj.id, new=obj, steps=steps, replaces=replaces)
+
+    def _drops(self, gone: set[Identity], replaced: set[Identity]) -> list[Change]:
+        found = []
+        for identity in gone:
+            obj = self.source.objects[identity]
+            kind = self.kinds[type(obj)]
+            covered = kind.parent(obj) in gone and not self._crosses(obj, gone)
+            steps = () if covered else tuple(kind.drop(obj, self.context))
+            change = Change(action=Action.DROP, id=identity, old=obj, steps=steps, replaces=identity in replaced)
+            found.append(change)
+        return found
+
+    def _crosses(self, obj: Object, gone: set[Identity]) -> bool:
+        """Whether a covered drop would have to happen before its own parent's, because the parent's is waited for.
+
+        True for a reference from one dropped table to another that refers back: only dropping the reference first
+        breaks the circle.
+        """
+        own = self.kinds[type(obj)].parent(obj)
+        if own is None or own.space != "relation":
+            return False
+        others = {r for r in self._references(obj, self.source) if r.space == "relation" and r in gone and r != own}
+        return any(own in self._reach(other, gone) for other in others)
+
+    def _reach(self, start: Identity, gone: set[Identity]) -> set[Identity]:
+        seen, waiting = {start}, [start]
+        while waiting:
+            table = waiting.pop()
+            for child in self.source.children(table):
+                for reference in self._references(child, self.source):
+                    if reference.space == "relation" and reference in gone and reference not in seen:
+                        seen.add(reference)
+                        waiting.append(reference)
+        return seen

@@ -1,0 +1,161 @@
+"""The order of steps.
+
+Every step is a node. The edges read as sentences:
+- the steps of one change run in their own order;
+- what a step needs is created, and has finished changing, before it;
+- what refers to a dropped object is dropped or changed before it;
+- the dropped half of a replacement comes before the created half;
+- a dependent is dropped before what it depends on changes.
+
+Among the steps that are free, the smallest key runs first: creations and changes by kind and place, drops last. So the
+order depends on nothing but the two schemas.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chameleondb.diff import Action, Change
+from chameleondb.errors import PlanError
+from chameleondb.kind import Kind
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity
+from chameleondb.steps import Step
+
+Kinds = Mapping[type[Any], Kind[Any]]
+Key = tuple[Any, ...]
+
+
+def order(changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds) -> list[Step]:
+    """Return the steps of all changes in the order in which they can run; renames, already in order, come first.
+
+    Raises PlanError CHM1005 when the changes need each other in a circle.
+    """
+    renames = [s for c in changes if c.action is Action.RENAME for s in c.steps]
+    rest = [c for c in changes if c.action is not Action.RENAME]
+    graph = _Graph(rest, kinds)
+    graph.connect(source, target)
+    return [*renames, *graph.sorted()]
+
+
+class _Graph:
+    def __init__(self, changes: Sequence[Change], kinds: Kinds) -> None:
+        self.kinds = kinds
+        self.changes = changes
+        self.steps: list[Step] = []
+        self.keys: list[Key] = []
+        self.after: defaultdict[int, set[int]] = defaultdict(set)  # node → nodes that must follow it
+        self.creates: dict[Identity, int] = {}
+        self.drops: dict[Identity, int] = {}
+        self.alters: dict[Identity, list[int]] = {}
+        rank = {kind.model: n for n, kind in enumerate(kinds.values())}
+        for change in changes:
+            self._add(change, rank)
+
+    def _add(self, change: Change, rank: Mapping[type[Any], int]) -> None:
+        obj = change.new or change.old
+        assert obj is not None
+        drop = change.action is Action.DROP
+        kind_rank = rank[type(obj)]
+        place = self.kinds[type(obj)].order(obj)
+        nodes = []
+        for number, step in enumerate(change.steps):
+            node = len(self.steps)
+            self.steps.append(step)
+            table = change.id.path[:2]
+            self.keys.append((drop, -kind_rank if drop else kind_rank, table, place, change.id, number))
+            for identity in step.creates:
+                self.creates.setdefault(identity, node)
+            for identity in step.drops:
+                self.drops.setdefault(identity, node)
+            nodes.append(node)
+        for first, second in itertools.pairwise(nodes):
+            self.after[first].add(second)
+        if change.action is Action.ALTER:
+            self.alters[change.id] = nodes
+
+    def connect(self, source: Schema, target: Schema) -> None:
+        """Draw every edge."""
+        for node, step in enumerate(self.steps):
+            for identity in step.needs:
+                self._before(self.creates.get(identity), node)
+        for change in self.changes:
+            if change.action is Action.DROP:
+                self._connect_drop(change, source)
+            elif change.action is Action.CREATE and change.new is not None:
+                self._connect_create(change, change.new, target)
+            elif change.old is not None:
+                self._connect_alter(change, source, target)
+
+    def _before(self, first: int | None, second: int | None) -> None:
+        if first is not None and second is not None and first != second:
+            self.after[first].add(second)
+
+    def _references(self, obj: Object, schema: Schema) -> Iterable[Identity]:
+        yield from self.kinds[type(obj)].references(obj)
+        yield from schema.edges.get(obj.id, ())
+
+    def _connect_create(self, change: Change, obj: Object, target: Schema) -> None:
+        own = self.creates.get(change.id)
+        self._before(self.drops.get(change.id), own)
+        for identity in self._references(obj, target):
+            self._before(self.creates.get(identity), own)
+            for node in self.alters.get(identity, ())[-1:]:
+                self._before(node, own)
+
+    def _connect_drop(self, change: Change, source: Schema) -> None:
+        assert change.old is not None
+        own = self._dropping(change.old)
+        for identity in self._references(change.old, source):
+            self._before(own, self.drops.get(identity))
+            for node in self.alters.get(identity, ())[:1]:
+                self._before(own, node)
+
+    def _dropping(self, obj: Object) -> int | None:
+        """Return the step that drops `obj`, be it the one that drops its parent."""
+        parent = self.kinds[type(obj)].parent(obj)
+        own = self.drops.get(obj.id)
+        return own if own is not None or parent is None else self.drops.get(parent)
+
+    def _connect_alter(self, change: Change, source: Schema, target: Schema) -> None:
+        nodes = self.alters.get(change.id, [])
+        if not nodes or change.old is None or change.new is None:
+            return
+        kept = set(self._references(change.new, target))
+        for identity in self._references(change.old, source):
+            if identity not in kept:
+                self._before(nodes[-1], self.drops.get(identity))
+        for identity in kept:
+            self._before(self.creates.get(identity), nodes[0])
+            for node in self.alters.get(identity, ())[-1:]:
+                if identity != change.id:
+                    self._before(node, nodes[0])
+
+    def sorted(self) -> list[Step]:
+        """Return the steps in topological order, smallest key first."""
+        waits = [0] * len(self.steps)
+        for followers in self.after.values():
+            for node in followers:
+                waits[node] += 1
+        free = [(self.keys[n], n) for n in range(len(self.steps)) if waits[n] == 0]
+        heapq.heapify(free)
+        ordered = []
+        while free:
+            _, node = heapq.heappop(free)
+            ordered.append(node)
+            for follower in self.after[node]:
+                waits[follower] -= 1
+                if waits[follower] == 0:
+                    heapq.heappush(free, (self.keys[follower], follower))
+        if len(ordered) < len(self.steps):
+            stuck = [self.steps[n].sql.partition("\n")[0] for n in range(len(self.steps)) if waits[n] > 0]
+            raise PlanError(
+                "CHM1005",
+                f"{len(stuck)} statements need each other in a circle, among them: {stuck[0]}",
+                hint="make the change in two steps",
+            )
+        return [self.steps[n] for n in ordered]

@@ -1,0 +1,159 @@
+"""The plan: ordered steps in transaction groups, with every hazard named and every consent that is missing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chameleondb.diff import Change, Difference
+from chameleondb.errors import ConsentNeeded
+from chameleondb.kind import Kind
+from chameleondb.model.facts import Facts
+from chameleondb.model.schema import Schema, Unmodelled
+from chameleondb.names import Identity
+from chameleondb.planner.graph import order
+from chameleondb.steps import Effort, Hazard, HazardName, LockMode, Step, Transaction
+
+Kinds = Mapping[type[Any], Kind[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps that are committed together. A group outside a transaction holds one step."""
+
+    steps: tuple[Step, ...]
+    transactional: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will run, statement for statement."""
+
+    groups: tuple[Group, ...] = ()
+    changes: tuple[Change, ...] = ()
+    unmanaged: tuple[Identity, ...] = ()
+    unmodelled: tuple[Unmodelled, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step in order."""
+        return tuple(step for group in self.groups for step in group.steps)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        """Every hazard, in the order of the steps."""
+        return tuple(dict.fromkeys(h for step in self.steps for h in step.hazards))
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """The statements, without semicolons."""
+        return tuple(step.sql for step in self.steps)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the statements and their grouping, in hexadecimal."""
+        digest = hashlib.sha256(b"chameleon.plan/1\n")
+        for group in self.groups:
+            digest.update(b"tx\n" if group.transactional else b"solo\n")
+            for step in group.steps:
+                digest.update(len(step.sql.encode()).to_bytes(8, "big") + step.sql.encode())
+        return digest.hexdigest()
+
+    def missing_consent(self, allowed: Iterable[str]) -> tuple[str, ...]:
+        """Return the consents that destructive steps still need, e.g. ``drops-data:users.age``."""
+        given = set(allowed)
+        keys = dict.fromkeys(h.key for h in self.hazards if h.name.destructive)
+        return () if "*" in given else tuple(key for key in keys if key not in given)
+
+    def require_consent(self, allowed: Iterable[str]) -> None:
+        """Raise ConsentNeeded unless every destructive step was allowed by name."""
+        missing = self.missing_consent(allowed)
+        if missing:
+            flags = tuple(f"--allow {key}" for key in missing)
+            what = "; ".join(h.detail for h in self.hazards if h.key in missing)
+            raise ConsentNeeded(
+                f"the plan destroys data and needs consent by name: {what}",
+                flags,
+                hint=f"if that is meant, add {' '.join(flags)}",
+            )
+
+
+def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts) -> Plan:
+    """Return the plan for a difference.
+
+    Raises the first refusal (PlanError) when the change cannot be planned as asked.
+    """
+    if difference.refused:
+        raise difference.refused[0]
+    steps = [
+        step.with_hazards(_lock_hazards(step, facts))
+        for step in order(difference.changes, difference.source, target, kinds)
+    ]
+    groups, split = _group(steps, facts)
+    notes = []
+    if split:
+        notes.append(
+            f"{len(groups)} transactions: a single one would need more locks than max_locks_per_transaction allows"
+        )
+    elif len(groups) > 1:
+        notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
+    return Plan(
+        groups=tuple(groups),
+        changes=tuple(c for c in difference.changes if c.steps or c.replaces),
+        unmanaged=difference.unmanaged,
+        unmodelled=difference.source.unmodelled,
+        notes=tuple(notes),
+    )
+
+
+def _lock_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
+    """Name what a step does to others: for how long depends on its effort and on the size of the table."""
+    if step.effort is Effort.CATALOG:
+        return
+    for lock in step.locks:
+        table = facts.tables.get(lock.relation)
+        if table is None or table.bytes <= facts.small_table_bytes:
+            continue
+        what = f"{step.effort.value} of {lock.relation} ({table.rows_text}) under {lock.mode.label}"
+        if step.effort is Effort.REWRITE:
+            yield Hazard(HazardName.REWRITES_TABLE, lock.relation, what)
+        if lock.mode is LockMode.ACCESS_EXCLUSIVE:
+            yield Hazard(HazardName.BLOCKS_READS, lock.relation, what)
+        elif lock.mode >= LockMode.SHARE:
+            yield Hazard(HazardName.BLOCKS_WRITES, lock.relation, what)
+
+
+# A new table locks itself, its TOAST table with index, and each index: measured, about 5 entries with 3 indexes.
+_LOCKS_PER_STEP = 3
+_LOCKS_SHARE = 0.6  # other sessions need locks, too
+
+
+def _group(steps: Sequence[Step], facts: Facts) -> tuple[list[Group], bool]:
+    """Put neighbours into one transaction unless a step forbids it or the lock table would overflow."""
+    groups: list[Group] = []
+    current: list[Step] = []
+    locks, limit, split = 0, int(facts.locks_max * _LOCKS_SHARE), False
+
+    def close() -> None:
+        nonlocal locks
+        if current:
+            groups.append(Group(tuple(current)))
+            current.clear()
+        locks = 0
+
+    for step in steps:
+        if step.transaction is not Transaction.INSIDE:
+            close()
+            groups.append(Group((step,), transactional=step.transaction is Transaction.OWN))
+            continue
+        cost = _LOCKS_PER_STEP + sum(1 for i in step.creates if i.space == "constraint") + len(step.locks)
+        if current and locks + cost > limit:
+            close()
+            split = True
+        current.append(step)
+        locks += cost
+    close()
+    return groups, split

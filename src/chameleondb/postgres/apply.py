@@ -1,0 +1,61 @@
+"""The executor's session, on a real connection."""
+
+from __future__ import annotations
+
+from chameleondb.names import Identity, qualified_type
+from chameleondb.postgres.session import Connection, translated
+
+
+class ApplySession:
+    """Runs statements of a plan exactly as they were previewed: one per message, names resolved in `public`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def begin(self, lock_timeout_s: float) -> None:
+        """Open a transaction with a lock timeout."""
+        with translated():
+            self.connection.execute("BEGIN")
+            self._set_lock_timeout(lock_timeout_s, local=True)
+
+    def execute(self, sql: str) -> int:
+        """Run one statement; return the number of rows it touched."""
+        with translated(sql):
+            return self.connection.execute(sql.encode()).rowcount
+
+    def execute_alone(self, sql: str, lock_timeout_s: float) -> int:
+        """Run one statement outside a transaction block."""
+        with translated(sql):
+            self._set_lock_timeout(lock_timeout_s, local=False)
+            return self.connection.execute(sql.encode()).rowcount
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        with translated("COMMIT"):
+            self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll back; a lost connection has done so already."""
+        if not self.connection.closed and not self.connection.broken:
+            with translated():
+                self.connection.execute("ROLLBACK")
+
+    def blockers(self, relations: tuple[Identity, ...]) -> str | None:
+        """Describe the oldest transaction that holds a lock on one of the relations."""
+        with translated():
+            row = self.connection.execute(
+                "SELECT a.pid, a.usename, a.application_name, a.state,"
+                " pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text"
+                " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+                " WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.relation = ANY(%s::text[]::regclass[])"
+                " ORDER BY a.xact_start LIMIT 1",
+                [[qualified_type(r.path) for r in relations if r.space == "relation"]],
+            ).fetchone()
+        if row is None:
+            return None
+        pid, user, application, state, age = row
+        return f"process {pid} of {user} ({application or 'no application name'}, {state}, for {age})"
+
+    def _set_lock_timeout(self, seconds: float, *, local: bool) -> None:
+        milliseconds = str(int(seconds * 1000))
+        self.connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, %s)", [milliseconds, local])

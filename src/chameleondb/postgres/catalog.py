@@ -1,0 +1,126 @@
+"""Reading a database into a schema: one repeatable-read snapshot, a handful of bulk queries, an empty search_path.
+
+No kind is named here: each brings its query and its decoder. Members of extensions are left out; whatever no kind
+claims is returned as unmodelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from chameleondb.kind import Kind
+from chameleondb.model.oids import Oids
+from chameleondb.model.schema import Object, Schema, Unmodelled
+from chameleondb.names import DEFAULT_NAMESPACE, Identity
+from chameleondb.postgres.session import Connection, translated
+from chameleondb.postgres.unmodelled import read_unmodelled
+
+LEDGER_NAMESPACE = "chameleon"
+"""The schema that holds the ledger: ours, never part of what is managed."""
+
+
+def read_schema(
+    connection: Connection,
+    kinds: Iterable[Kind[Any]],
+    namespaces: Sequence[str] | None = (DEFAULT_NAMESPACE,),
+    *,
+    unmodelled: bool = True,
+) -> Schema:
+    """Return what the database holds in the given schemas; None means every schema that is not the server's own.
+
+    Raises: DatabaseError, with the missing right named.
+    """
+    with translated(), snapshot(connection):
+        version = connection.info.server_version
+        numbers = _namespaces(connection, namespaces)
+        oids = Oids(version)
+        oids.namespaces.update(numbers)
+        objects: list[Object] = []
+        for kind in kinds:
+            parameters = {"namespaces": list(numbers), "tables": oids.tables}
+            rows = connection.execute(kind.query(version).encode(), parameters).fetchall()
+            objects += _decode(kind, rows, oids)
+        rest: tuple[Unmodelled, ...] = ()
+        if unmodelled:
+            rest = read_unmodelled(connection, oids, list(numbers))
+        edges = _read_edges(connection, oids)
+    return Schema({o.id: o for o in objects}, edges, rest)
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Run the block in one read-only snapshot in which every name is printed with its schema."""
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    try:
+        connection.execute("SET LOCAL search_path = ''")
+        yield
+    finally:
+        if not connection.closed and not connection.broken:
+            connection.execute("ROLLBACK")
+
+
+def _namespaces(connection: Connection, names: Sequence[str] | None) -> dict[int, str]:
+    rows = connection.execute(
+        "SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%(names)s)"
+        " OR (%(names)s::text[] IS NULL AND nspname !~ '^pg_' AND nspname NOT IN ('information_schema', %(ledger)s))",
+        {"names": list(names) if names is not None else None, "ledger": LEDGER_NAMESPACE},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _decode(kind: Kind[Any], rows: Iterable[tuple[Any, ...]], oids: Oids) -> Iterator[Object]:
+    decode, catalog, known = kind.decode, kind.catalog, oids.objects
+    for row in rows:
+        obj = decode(row, oids)
+        if obj is not None:
+            known[catalog, row[0]] = obj.id
+            yield obj
+
+
+# Only what the objects do not say themselves: functions, sequences, types of extensions, the key behind a foreign key.
+_EDGES = """
+    SELECT d.classid::regclass::text, d.objid, d.objsubid, d.refclassid::regclass::text, d.refobjid, e.extname
+      FROM pg_catalog.pg_depend d
+      LEFT JOIN pg_catalog.pg_depend m
+        ON m.classid = d.refclassid AND m.objid = d.refobjid AND m.objsubid = 0 AND m.deptype = 'e'
+      LEFT JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid AND m.refclassid = 'pg_catalog.pg_extension'::regclass
+     WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a')
+       AND d.classid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_constraint'::regclass,
+                         'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_type'::regclass)
+       AND (d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass,
+                             'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_operator'::regclass,
+                             'pg_catalog.pg_collation'::regclass)
+            OR (d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid = 0
+                AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.refobjid AND c.relkind IN ('S', 'i'))))"""
+
+
+def _read_edges(connection: Connection, oids: Oids) -> dict[Identity, frozenset[Identity]]:
+    edges: dict[Identity, set[Identity]] = {}
+    defaults: dict[int, Identity] | None = None
+    for catalog, oid, number, ref_catalog, ref_oid, extension in connection.execute(_EDGES.encode()):
+        if catalog == "pg_catalog.pg_attrdef":
+            defaults = _default_owners(connection, oids) if defaults is None else defaults
+            own = defaults.get(oid)
+        else:
+            own = oids.objects.get((catalog.removeprefix("pg_catalog."), oid))
+            if own is not None and number and oid in oids.columns:
+                own = Identity("column", (*own.path, oids.columns[oid][number]))
+        if extension is not None:
+            target: Identity | None = Identity("extension", (extension,))
+        else:
+            target = oids.objects.get((ref_catalog.removeprefix("pg_catalog."), ref_oid))
+        if own is not None and target is not None and own != target:
+            edges.setdefault(own, set()).add(target)
+    return {identity: frozenset(targets) for identity, targets in edges.items()}
+
+
+def _default_owners(connection: Connection, oids: Oids) -> dict[int, Identity]:
+    rows = connection.execute(
+        "SELECT oid, adrelid, adnum FROM pg_catalog.pg_attrdef WHERE adrelid = ANY(%(tables)s)", {"tables": oids.tables}
+    )
+    return {
+        oid: Identity("column", (*oids.relation(table).path, oids.columns[table][number]))
+        for oid, table, number in rows
+    }

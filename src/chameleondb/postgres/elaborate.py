@@ -1,0 +1,179 @@
+"""Elaboration: PostgreSQL turns what the files say into what its catalogs would hold.
+
+The declared objects are created in an empty shadow database and read back by the queries that read the target, so that
+both sides of every comparison are PostgreSQL's own words. Statements in `sql` blocks and declared objects may need each
+other in any order: what fails because something is not there yet is tried again in the next round.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chameleondb.diff import diff
+from chameleondb.errors import DatabaseError
+from chameleondb.kind import Context, Kind
+from chameleondb.model.declared import Declared, SqlBlock
+from chameleondb.model.facts import Facts
+from chameleondb.model.schema import Object, Schema, Unmodelled
+from chameleondb.names import Identity
+from chameleondb.planner.graph import order
+from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.session import Connection, translated
+from chameleondb.postgres.unmodelled import read_oids
+from chameleondb.steps import Step
+
+Kinds = Mapping[type[Any], Kind[Any]]
+
+# undefined_table, _column, _function, _object, _schema, undefined_parameter: it may come in a later round.
+_NOT_YET = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P02"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A statement that PostgreSQL refused, and the declared object or block that it came from."""
+
+    error: DatabaseError
+    identity: Identity | None
+    block: SqlBlock | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What an sql block did: the keys of the unmodelled objects it made; `early` if it needs nothing that is declared."""
+
+    block: SqlBlock
+    keys: tuple[tuple[str, str], ...]
+    early: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elaborated:
+    """The declared schema in PostgreSQL's words."""
+
+    schema: Schema
+    blocks: tuple[Block, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(slots=True)
+class _Item:
+    sql: str
+    step: Step | None = None
+    block: SqlBlock | None = None
+    made: set[tuple[str, int]] = field(default_factory=set)
+    round: int = 0
+
+
+def elaborate(connection: Connection, declared: Declared, kinds: Kinds, namespaces: Sequence[str]) -> Elaborated:
+    """Create everything declared in the empty database behind `connection` and read it back.
+
+    Failures of single statements are returned, not raised: they belong to places in the schema files.
+    """
+    declared_schema = Schema(declared.objects)
+    facts = Facts(server_version=connection.info.server_version)
+    difference = diff(Schema(), declared_schema, kinds, context=lambda s: Context(s, declared_schema, kinds, facts))
+    steps = order(difference.changes, Schema(), declared_schema, kinds)
+    items = [_Item(b.sql, block=b) for b in declared.blocks] + [_Item(s.sql, step=s) for s in steps]
+    with translated():
+        connection.execute("SET synchronous_commit = off")
+    failures = _run_in_rounds(connection, items)
+    if failures:
+        return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
+    schema = read_schema(connection, kinds.values(), namespaces)
+    return Elaborated(schema=_settle(declared.objects, schema, kinds), blocks=_attribute(connection, items, schema))
+
+
+def _run_in_rounds(connection: Connection, items: Sequence[_Item]) -> list[tuple[_Item, DatabaseError]]:
+    waiting = list(items)
+    watch = any(item.block for item in items)
+    known = read_oids(connection) if watch else set()
+    for number in itertools.count(1):
+        if not waiting:
+            break
+        failed: list[tuple[_Item, DatabaseError]] = []
+        for item in waiting:
+            try:
+                with translated(item.sql):
+                    connection.execute(item.sql.encode())
+            except DatabaseError as error:
+                if error.sqlstate is None:
+                    raise
+                failed.append((item, error))
+                continue
+            item.round = number
+            if item.block is not None:
+                now = read_oids(connection)
+                item.made = now - known
+                known = now
+        fatal = [(i, e) for i, e in failed if e.sqlstate not in _NOT_YET]
+        if fatal or len(failed) == len(waiting):
+            return _first_causes(fatal or failed)
+        waiting = [item for item, _ in failed]
+        if watch:
+            known = read_oids(connection)
+    return []
+
+
+def _first_causes(failed: list[tuple[_Item, DatabaseError]]) -> list[tuple[_Item, DatabaseError]]:
+    """Leave out what failed only because something before it had failed."""
+    missing = {i for item, _ in failed if item.step for i in item.step.creates}
+    causes = [(i, e) for i, e in failed if i.step is None or not missing.intersection(i.step.needs)]
+    return causes or failed
+
+
+def _blame(failed: Iterable[tuple[_Item, DatabaseError]], schema: Schema) -> Iterable[Failure]:
+    for item, error in failed:
+        identity = None
+        if item.step is not None:
+            created = item.step.creates or item.step.needs
+            identity = created[0] if created else None
+            if identity is not None and error.position is not None and len(created) > 1:
+                identity = _line_owner(item.step, error.position) or identity
+        if identity is not None and identity not in schema:
+            identity = None
+        yield Failure(error, identity, item.block)
+
+
+def _line_owner(step: Step, position: int) -> Identity | None:
+    """Return the part of a CREATE statement that stands on the line of the error: one part, one line."""
+    line = step.sql.count("\n", 0, position - 1)
+    return step.creates[line] if 0 < line < len(step.creates) else None
+
+
+def _settle(declared: Mapping[Identity, Object], schema: Schema, kinds: Kinds) -> Schema:
+    objects = []
+    for obj in schema.objects.values():
+        settle, said = kinds[type(obj)].settle, declared.get(obj.id)
+        objects.append(settle(said, obj) if settle and said is not None else obj)
+    return schema.with_objects(objects)
+
+
+def _attribute(connection: Connection, items: Iterable[_Item], schema: Schema) -> tuple[Block, ...]:
+    known = {u.key for u in schema.unmodelled}
+    return tuple(
+        Block(item.block, tuple(k for k in _identify(connection, item.made) if k in known), item.round == 1)
+        for item in items
+        if item.block is not None
+    )
+
+
+def _identify(connection: Connection, made: set[tuple[str, int]]) -> list[tuple[str, str]]:
+    pairs = sorted(made)
+    with translated():
+        connection.execute("SET search_path = ''")
+        rows = connection.execute(
+            "SELECT i.type, i.identity FROM unnest(%s::text[], %s::oid[]) o (catalog, oid)"
+            " CROSS JOIN LATERAL pg_catalog.pg_identify_object(('pg_catalog.' || o.catalog)::regclass, o.oid, 0) i",
+            [[c for c, _ in pairs], [o for _, o in pairs]],
+        ).fetchall()
+        connection.execute("SET search_path = public")
+    return [(row[0], row[1]) for row in rows if row[1] is not None]
+
+
+def unplanned(source: Iterable[Unmodelled], target: Iterable[Unmodelled]) -> list[Unmodelled]:
+    """Return the target's unmodelled objects that the source has with another definition."""
+    known = {u.key: u for u in source}
+    return [u for u in target if u.key in known and known[u.key].definition != u.definition]

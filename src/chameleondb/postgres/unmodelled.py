@@ -1,0 +1,135 @@
+"""What a database holds beyond the modelled kinds: found generically, so that nothing is ignored in silence.
+
+Every system catalog with an `oid` column either can hold users' objects, and is listed here, or cannot, and is listed
+in `NOT_OBJECTS` with the reason. A test compares both lists with the server.
+"""
+
+from __future__ import annotations
+
+from chameleondb.model.oids import Oids
+from chameleondb.model.schema import Unmodelled
+from chameleondb.postgres.session import Connection
+
+FIRST_USER_OID = 16384  # FirstNormalObjectId of the server
+
+# Catalog → the column that holds the namespace, or None for objects that lie in no schema.
+OBJECT_CATALOGS: dict[str, str | None] = {
+    "pg_class": "relnamespace",
+    "pg_type": "typnamespace",
+    "pg_proc": "pronamespace",
+    "pg_collation": "collnamespace",
+    "pg_conversion": "connamespace",
+    "pg_operator": "oprnamespace",
+    "pg_opclass": "opcnamespace",
+    "pg_opfamily": "opfnamespace",
+    "pg_statistic_ext": "stxnamespace",
+    "pg_ts_config": "cfgnamespace",
+    "pg_ts_dict": "dictnamespace",
+    "pg_ts_parser": "prsnamespace",
+    "pg_ts_template": "tmplnamespace",
+    "pg_trigger": None,
+    "pg_rewrite": None,
+    "pg_policy": None,
+    "pg_cast": None,
+    "pg_language": None,
+    "pg_event_trigger": None,
+    "pg_foreign_data_wrapper": None,
+    "pg_foreign_server": None,
+    "pg_publication": None,
+    "pg_transform": None,
+    "pg_am": None,
+    "pg_default_acl": None,
+}
+
+NOT_OBJECTS: dict[str, str] = {
+    "pg_namespace": "schemas outside the managed ones are out of scope",
+    "pg_extension": "modelled",
+    "pg_constraint": "belongs to a table or domain; those of modelled tables are modelled",
+    "pg_attrdef": "belongs to a column",
+    "pg_enum": "belongs to an enum",
+    "pg_amop": "belongs to an operator family",
+    "pg_amproc": "belongs to an operator family",
+    "pg_publication_rel": "belongs to a publication",
+    "pg_publication_namespace": "belongs to a publication",
+    "pg_user_mapping": "belongs to a foreign server; needs rights to read",
+    "pg_largeobject_metadata": "data",
+    "pg_authid": "shared by all databases",
+    "pg_auth_members": "shared by all databases",
+    "pg_database": "shared by all databases",
+    "pg_tablespace": "shared by all databases",
+    "pg_subscription": "shared by all databases",
+    "pg_parameter_acl": "shared by all databases",
+}
+
+# What comes and goes with another object is not reported: a table's row type, an index's operator class, a view's rule.
+_PARTS = """
+    SELECT FROM pg_catalog.pg_depend d
+     WHERE d.classid = o.classid AND d.objid = o.objid AND d.objsubid = 0
+       AND (d.deptype IN ('e', 'i', 'P', 'S') OR (d.deptype = 'a' AND o.catalog IN ('pg_class', 'pg_opfamily')))"""
+
+
+# Compared to see whether the database has what an sql block says; the empty search_path makes the text exact.
+_DEFINITION = """CASE
+         WHEN o.catalog = 'pg_proc' THEN (SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
+                                            FROM pg_catalog.pg_proc p WHERE p.oid = o.objid)
+         WHEN o.catalog = 'pg_class' THEN (SELECT CASE WHEN c.relkind IN ('v', 'm')
+                                                       THEN pg_catalog.pg_get_viewdef(c.oid) END
+                                             FROM pg_catalog.pg_class c WHERE c.oid = o.objid)
+         WHEN o.catalog = 'pg_trigger' THEN pg_catalog.pg_get_triggerdef(o.objid)
+         WHEN o.catalog = 'pg_rewrite' THEN pg_catalog.pg_get_ruledef(o.objid)
+         WHEN o.catalog = 'pg_statistic_ext' THEN pg_catalog.pg_get_statisticsobjdef(o.objid)
+         WHEN o.catalog = 'pg_type'
+         THEN (SELECT pg_catalog.concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod), t.typdefault,
+                      CASE WHEN t.typnotnull THEN 'NOT NULL' END,
+                      (SELECT pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname)
+                         FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid))
+                 FROM pg_catalog.pg_type t WHERE t.oid = o.objid AND t.typtype = 'd')
+       END"""
+
+
+def _query(catalogs: dict[str, str | None]) -> str:
+    branches = []
+    for catalog, namespace in catalogs.items():
+        where = f"oid >= {FIRST_USER_OID}"
+        if namespace is not None:
+            where += f" AND {namespace} = ANY(%(namespaces)s)"
+        if catalog == "pg_class":
+            # Indexes are parts of their tables; TOAST tables lie in a schema of their own.
+            where += " AND relkind NOT IN ('i', 'I', 't')"
+        elif catalog == "pg_trigger":
+            where += " AND NOT tgisinternal"
+        elif catalog == "pg_type":
+            # Array types and the row types of relations are parts; composite types stand by themselves.
+            where += " AND typtype NOT IN ('p') AND NOT (typtype = 'b' AND typelem <> 0 AND typlen = -1)"
+        elif catalog == "pg_rewrite":
+            where += " AND rulename <> '_RETURN'"
+        branches.append(
+            f"SELECT '{catalog}' AS catalog, 'pg_catalog.{catalog}'::regclass::oid AS classid, oid AS objid "
+            f"FROM pg_catalog.{catalog} WHERE {where}"
+        )
+    return f"""
+        SELECT o.catalog, o.objid, i.type, i.identity, {_DEFINITION}
+          FROM ({" UNION ALL ".join(branches)}) o
+         CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
+         WHERE NOT EXISTS ({_PARTS})
+           AND NOT (o.catalog, o.objid) IN (SELECT * FROM unnest(%(catalogs)s::text[], %(oids)s::oid[]))
+         ORDER BY i.type, i.identity"""
+
+
+def read_unmodelled(connection: Connection, oids: Oids, namespaces: list[int]) -> tuple[Unmodelled, ...]:
+    """Return every object of the managed schemas, and every object in no schema, that no kind has claimed."""
+    claimed = [key for key in oids.objects if key[0] in OBJECT_CATALOGS]
+    parameters = {
+        "namespaces": namespaces,
+        "catalogs": [catalog for catalog, _ in claimed],
+        "oids": [oid for _, oid in claimed],
+    }
+    rows = connection.execute(_query(OBJECT_CATALOGS).encode(), parameters)
+    return tuple(Unmodelled(row[2], row[3] or "", row[4] or "") for row in rows)
+
+
+def read_oids(connection: Connection) -> set[tuple[str, int]]:
+    """Return catalog and OID of everything users made: compare two of these to see what a statement created."""
+    catalogs = [*OBJECT_CATALOGS, "pg_constraint", "pg_attrdef", "pg_namespace", "pg_extension"]
+    query = " UNION ALL ".join(f"SELECT '{c}', oid FROM pg_catalog.{c} WHERE oid >= {FIRST_USER_OID}" for c in catalogs)
+    return {(row[0], row[1]) for row in connection.execute(query.encode())}

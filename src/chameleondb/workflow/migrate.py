@@ -1,0 +1,266 @@
+"""Migrate: what would change (`preview`), and changing it (`apply`).
+
+Both go the same way: elaborate what is declared, read the database, diff, ask the data what only it knows, plan. What
+`apply` runs is the plan that `preview` returned, statement for statement; the caller holds the run lock over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chameleondb.apply.executor import Executor, Patience, Work
+from chameleondb.apply.ports import Watcher
+from chameleondb.canonical import schema_hash
+from chameleondb.diagnostics import Diagnostics
+from chameleondb.diff import Action, Change, Difference, diff
+from chameleondb.errors import StalePlan
+from chameleondb.kind import Context
+from chameleondb.kinds import KIND_OF, KINDS
+from chameleondb.model.declared import Declared, Hint
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts
+from chameleondb.model.schema import Schema, Unmodelled
+from chameleondb.names import DEFAULT_NAMESPACE, Identity
+from chameleondb.planner.plan import Group, Plan, make_plan
+from chameleondb.postgres.apply import ApplySession
+from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.elaborate import Block, Elaborated, Failure, elaborate, unplanned
+from chameleondb.postgres.facts import read_facts
+from chameleondb.postgres.ledger import Head, Ledger, Version, read_head, read_version
+from chameleondb.postgres.session import Connection
+from chameleondb.steps import Step
+
+OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
+"""Opens an empty database that offers the given extensions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a migration would do, and everything `apply` needs to do just that."""
+
+    plan: Plan
+    declared: Declared
+    target: Schema
+    head: Head
+    version: Version
+    unplanned: tuple[Unmodelled, ...] = ()  # an sql block says otherwise than the database, and we do not change it
+    recorded: bool = True  # the ledger's head is this very schema
+
+    @property
+    def pending(self) -> bool:
+        """Whether the database is not yet what the files say."""
+        return bool(self.plan.groups) or bool(self.unplanned)
+
+    @property
+    def label(self) -> str:
+        """The version that applying makes, e.g. ``v002``."""
+        return f"v{self.head.version + 1:03}"
+
+
+def preview(
+    connection: Connection,
+    declared: Declared,
+    open_shadow: OpenShadow,
+    *,
+    small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT,
+) -> Preview:
+    """Return what would change.
+
+    Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
+    """
+    head = read_head(connection)
+    spaces = _namespaces(declared)
+    elaborated = _elaborate(declared, open_shadow, spaces)
+    wider = tuple(sorted({*spaces, *head.namespaces}))
+    source = read_schema(connection, KINDS, wider)
+    version = _Lazy(lambda: read_version(connection, head))
+    hints = _unfollowed(declared.hints, version)
+    difference, facts = _compare(connection, source, elaborated.schema, hints, version, small_table_bytes)
+    plan = make_plan(difference, elaborated.schema, KIND_OF, facts)
+    ours = {key for made in elaborated.blocks for key in made.keys}
+    plan = replace(
+        _with_blocks(plan, elaborated, source),
+        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
+    )
+    return Preview(
+        plan=plan,
+        declared=declared,
+        target=elaborated.schema,
+        head=head,
+        version=Version(
+            objects=frozenset(elaborated.schema.objects),
+            namespaces=spaces,
+            followed={i: hint.was for i, hint in declared.hints.items() if hint.was},
+        ),
+        unplanned=tuple(unplanned(source.unmodelled, elaborated.schema.unmodelled)),
+        recorded=head.schema_hash == schema_hash(elaborated.schema.objects.values()),
+    )
+
+
+def apply(
+    connection: Connection,
+    what: Preview,
+    watcher: Watcher,
+    *,
+    allowed: Iterable[str] = (),
+    patience: Patience | None = None,
+    expected_plan: str | None = None,
+) -> str | None:
+    """Run the plan of a preview and record it; return the label of the new version, or None if there was nothing to do.
+
+    Raises: ConsentNeeded, StalePlan, LockNotAcquired, DatabaseError.
+    """
+    if expected_plan is not None and not what.plan.hash.startswith(expected_plan):
+        raise StalePlan(
+            "CHM1010",
+            "the plan is not the one that was reviewed: the database or the schema has changed since",
+            hint="review it again with `chameleon migrate --dry-run`",
+        )
+    what.plan.require_consent(allowed)
+    if not what.plan.groups and what.recorded:
+        return None
+    book = Ledger(
+        connection,
+        what.head,
+        schema_hash=schema_hash(what.target.objects.values()),
+        plan_hash=what.plan.hash,
+        version=what.version,
+        steps=len(what.plan.steps),
+    )
+    work = [Work(group.steps, group.transactional) for group in what.plan.groups]
+    Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)
+    return what.label
+
+
+class _Lazy:
+    """The version at the head: large, and needed only if something may be dropped or renamed."""
+
+    def __init__(self, read: Callable[[], Version]) -> None:
+        self._read = read
+        self._value: Version | None = None
+
+    @property
+    def value(self) -> Version:
+        if self._value is None:
+            self._value = self._read()
+        return self._value
+
+
+def _namespaces(declared: Declared) -> tuple[str, ...]:
+    spaces = {i.path[0] for i in declared.objects if i.space in ("relation", "type", "namespace")}
+    return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
+
+
+def _elaborate(declared: Declared, open_shadow: OpenShadow, spaces: tuple[str, ...]) -> Elaborated:
+    extensions = frozenset(i.name for i in declared.objects if i.space == "extension")
+    with open_shadow(extensions) as connection:
+        elaborated = elaborate(connection, declared, KIND_OF, spaces)
+    if elaborated.failures:
+        diagnostics = Diagnostics()
+        for failure in elaborated.failures:
+            _diagnose(failure, declared, diagnostics)
+        diagnostics.raise_errors()
+    return elaborated
+
+
+def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) -> None:
+    """Lay the server's refusal at the place in the schema files that it is about."""
+    own = declared.spans.get(failure.identity) if failure.identity else None
+    span = failure.block.span if failure.block else own
+    if span is None:
+        raise failure.error
+    diagnostics.error("CHM0350", f"PostgreSQL: {failure.error.message}", span, help=failure.error.hint)
+
+
+def _unfollowed(hints: Mapping[Identity, Hint], version: _Lazy) -> dict[Identity, Hint]:
+    """Forget the `was` clauses that the version at the head has followed: a swap must not be undone by the next run."""
+    if not any(hint.was for hint in hints.values()):
+        return dict(hints)
+    followed = version.value.followed
+    return {i: replace(h, was=()) if h.was and followed.get(i) == h.was else h for i, h in hints.items()}
+
+
+def _compare(
+    connection: Connection,
+    source: Schema,
+    target: Schema,
+    hints: Mapping[Identity, Hint],
+    version: _Lazy,
+    small_table_bytes: int,
+) -> tuple[Difference, Facts]:
+    """Diff twice: first to learn which tables are touched, then with the facts about them."""
+    facts = Facts(server_version=connection.info.server_version, small_table_bytes=small_table_bytes)
+
+    def once() -> Difference:
+        return diff(
+            source,
+            target,
+            KIND_OF,
+            managed=lambda: version.value.objects,
+            hints=hints,
+            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints),
+        )
+
+    difference = once()
+    if not difference.changes and not difference.refused:
+        return difference, facts
+    facts = read_facts(
+        connection,
+        _touched(difference, source),
+        _questions(difference.changes, source),
+        small_table_bytes=small_table_bytes,
+    )
+    return once(), facts
+
+
+def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:
+    """Map each table that a step locks, or that a change belongs to, from its new name to its present one."""
+    tables: set[Identity] = set()
+    for change in difference.changes:
+        obj: Any = change.new or change.old
+        tables.update(lock.relation for step in change.steps for lock in step.locks)
+        parent = KIND_OF[type(obj)].parent(obj) if obj is not None else None
+        tables.update(i for i in (change.id, parent) if i is not None and i.space == "relation")
+    present = {table: difference.former.get(table, table) for table in tables}
+    return {new: old for new, old in present.items() if old in source}
+
+
+def _questions(changes: Iterable[Change], source: Schema) -> dict[Identity, str]:
+    questions = {}
+    for change in changes:
+        obj: Any = change.new
+        if change.action is Action.ALTER and change.old is not None and change.old.id in source:
+            ask = KIND_OF[type(obj)].question
+            sql = ask(change.old, obj) if ask else None
+            if sql is not None:
+                questions[change.id] = sql
+    return questions
+
+
+def _with_blocks(plan: Plan, elaborated: Elaborated, source: Schema) -> Plan:
+    """Add the statements of sql blocks whose objects the database lacks, where they can run.
+
+    A block goes first unless the shadow could run it only after the declared objects: the elaboration has tried.
+    """
+    present = {u.key for u in source.unmodelled}
+    missing = [b for b in elaborated.blocks if b.keys and not any(key in present for key in b.keys)]
+    early, late = _as_group(b for b in missing if b.early), _as_group(b for b in missing if not b.early)
+    return replace(plan, groups=_joined((*early, *plan.groups, *late))) if missing else plan
+
+
+def _as_group(blocks: Iterable[Block]) -> tuple[Group, ...]:
+    steps = tuple(Step(sql=b.block.sql) for b in blocks)
+    return (Group(steps),) if steps else ()
+
+
+def _joined(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """Join neighbouring transactions."""
+    joined: list[Group] = []
+    for group in groups:
+        if joined and joined[-1].transactional and group.transactional:
+            joined[-1] = Group(joined[-1].steps + group.steps)
+        else:
+            joined.append(group)
+    return tuple(joined)
