@@ -43,6 +43,8 @@ class Identity(NamedTuple):
         return Identity("relation", self.path[:2])
 
     def __str__(self) -> str:
+        if self.space == "comment":
+            return str(Identity(self.path[0], self.path[1:]))
         parts = self.path[1:] if len(self.path) > 1 and self.path[0] == DEFAULT_NAMESPACE else self.path
         return ".".join(parts)
 

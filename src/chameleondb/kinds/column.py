@@ -361,7 +361,7 @@ def _drop(obj: Column, context: Context) -> list[Step]:
 
 
 def _retype(old: Column, new: Column, context: Context) -> list[Step]:
-    """Change type and collation together, the default taken off before and put back after."""
+    """Change type and collation together; a default that cannot follow is taken off before and put back after."""
     using = context.hint(new.id).using
     change = column_types.conversion(old.type, new.type)
     action = f"TYPE {column_types.sql(new.type)}"
@@ -380,20 +380,25 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
             hazards += may_fail(new.id, new.id.table, context, f"values that are no {new.type}")
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
     steps = [_step(new, action, effort, tuple(hazards))]
-    if old.default is not None:
+    if _moves_default(old, new, context):
         steps.insert(0, _step(new, "DROP DEFAULT"))
         if new.default is not None:
             steps.append(_step(new, f"SET DEFAULT {new.default}"))
     return steps
 
 
+def _moves_default(old: Column, new: Column, context: Context) -> bool:
+    """Whether PostgreSQL could not carry the default over by itself: it does so only with an assignment cast."""
+    explicit = context.hint(new.id).using is not None or column_types.conversion(old.type, new.type).cast is not None
+    return old.default is not None and old.type != new.type and explicit
+
+
 def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
     return [] if old.type != new.type else _retype(old, new, context)
 
 
-def _set_default(old: Column, new: Column, _context: Context) -> list[Step]:
-    retyped = old.type != new.type or old.collation != new.collation
-    if retyped and old.default is not None:
+def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
+    if _moves_default(old, new, context):
         return []
     return [_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")]
 

@@ -312,8 +312,8 @@ def _print(obj: Column, page: Page) -> list[Entry]:
     name = page.field_name(obj.id.table, [obj.id.name])
     words = _words(obj, page)
     question = "?" if words[:1] == ["?"] else ""
-    text = " ".join([f"{name_text(name)}: {type_text}{question}", *(words[1:] if question else words)])
-    return [Entry(obj.id.table, obj.id, text, obj.position)]
+    tail = " ".join(words[1:] if question else words)
+    return [Entry(obj.id.table, obj.id, f"{name_text(name)}: {type_text}{question}", tail, is_field=True)]
 
 
 SYNTAX = Syntax(model=Column, clauses=_CLAUSES, claim=_claim, finish=_finish, print=_print)

@@ -47,6 +47,10 @@ def _query(_version: int) -> str:
           FROM pg_catalog.pg_description d
           JOIN pg_catalog.pg_class c ON c.oid = d.classoid
          WHERE d.objoid >= 16384
+           AND NOT (c.relname = 'pg_extension'  -- CREATE EXTENSION has made this one
+                    AND d.description IS NOT DISTINCT FROM
+                        (SELECT a.comment FROM pg_catalog.pg_available_extensions a
+                           JOIN pg_catalog.pg_extension e ON e.extname = a.name WHERE e.oid = d.objoid))
          ORDER BY d.classoid, d.objoid, d.objsubid"""
 
 

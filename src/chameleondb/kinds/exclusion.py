@@ -81,8 +81,9 @@ def _member(scope: Scope, entity: Entity, node: Member) -> None:
 def _print(obj: Exclusion, _page: Page) -> list[Entry]:
     method = f" using {name_text(obj.method)}" if obj.method != "gist" else ""
     where = f" where ({obj.where})" if obj.where else ""
-    text = f"exclude{method} ({obj.elements}){where}{productions.indexed_text(obj)}{productions.deferrable_text(obj.deferrable)}"
-    return [Entry(obj.id.table, obj.id, text + productions.named_text(obj.id.name, False))]
+    tail = productions.indexed_text(obj) + productions.deferrable_text(obj.deferrable)
+    name = productions.named_text(obj.id.name, default=False)
+    return [Entry(obj.id.table, obj.id, f"exclude{method} ({obj.elements}){where}{tail}{name}")]
 
 
 SYNTAX = Syntax(model=Exclusion, members={"exclude": _production}, member=_member, print=_print)

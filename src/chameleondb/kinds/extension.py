@@ -44,7 +44,9 @@ def _head(cursor: Cursor) -> dict[str, Any]:
 
 def _enter(scope: Scope, node: Declaration) -> None:
     identity = Identity("extension", (node.name,))
-    if not scope.claim((identity.space, *identity.path), node.name_span, "CHM0208", f"extension `{node.name}` is declared twice"):
+    if not scope.claim(
+        (identity.space, *identity.path), node.name_span, "CHM0208", f"extension `{node.name}` is declared twice"
+    ):
         return
     schema, version = node.values.get("schema"), node.values.get("version")
     scope.use_namespace(schema, node.name_span)

@@ -309,7 +309,8 @@ def _print(obj: ForeignKey, page: Page) -> list[Entry]:
     if title is not None and obj.target_columns != _primary_of(obj.target, page):
         text += f" references ({names_text(obj.target_columns)})"
     default = obj.id.name == object_name(schema_table, "_".join(obj.columns), "fkey") or is_provisional(obj.id.name)
-    return [Entry(table, obj.id, text + _options_text(obj) + productions.named_text(obj.id.name, default))]
+    text += _options_text(obj) + productions.named_text(obj.id.name, default)
+    return [Entry(table, obj.id, text, is_field=True)]
 
 
 def _primary_of(table: Identity, page: Page) -> tuple[str, ...] | None:

@@ -144,9 +144,9 @@ def _print(obj: Index, page: Page) -> list[Entry | Modifier]:
     tail += productions.indexed_text(obj)
     columns = (o.id for o in page.schema.children(obj.table) if o.id.space == "column")
     column = next((i for i in columns if (quote(i.name),) == obj.keys), None)
-    if column and not tail and page.can_modify(obj.id):
+    if column and not tail and not page.is_described(obj.id):
         return [Modifier(column, f"index{name}")]
-    return [Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}", obj.id.name)]
+    return [Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}")]
 
 
 def _unique_index(cursor: Cursor) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Namespace:
 
 def _lower(scope: Scope, node: Declaration) -> None:
     identity = namespace(node.name)
-    if scope.claim((identity.space, *identity.path), node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"):
+    if scope.claim(
+        (identity.space, *identity.path), node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"
+    ):
         scope.add(scope.draft(identity), Namespace(id=identity), node.name_span, node.name, node.docs)
 
 
@@ -43,7 +45,9 @@ def _finish(scope: Scope) -> None:
             scope.add(scope.draft(identity), Namespace(id=identity), span, name)
 
 
-def _print(obj: Namespace, _page: Page) -> list[Line]:
+def _print(obj: Namespace, page: Page) -> list[Line]:
+    if obj.id.name == DEFAULT_NAMESPACE and not page.is_described(obj.id):
+        return []  # it needs no declaration
     return [Line(obj.id, f"namespace {name_text(obj.id.name)}")]
 
 

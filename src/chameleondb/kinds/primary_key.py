@@ -82,7 +82,7 @@ def _print(obj: PrimaryKey, page: Page) -> list[Entry | Modifier]:
     default = obj.id.name == object_name(obj.id.path[1], "", "pkey")
     name = productions.named_text(obj.id.name, default)
     tail = _tail(obj)
-    if len(obj.columns) == 1 and not tail and page.can_modify(obj.id):
+    if len(obj.columns) == 1 and not tail and not page.is_described(obj.id):
         return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"primary{name}")]
     return [Entry(obj.id.table, obj.id, f"primary ({names_text(obj.columns)}){tail}{name}")]
 

@@ -73,7 +73,7 @@ def _print(obj: Unique, page: Page) -> list[Entry | Modifier]:
     name = productions.named_text(obj.id.name, default)
     tail = _tail(obj)
     nulls = "" if obj.nulls_distinct else " nulls not distinct"
-    if len(obj.columns) == 1 and not tail and page.can_modify(obj.id):
+    if len(obj.columns) == 1 and not tail and not page.is_described(obj.id):
         return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"unique{nulls}{name}")]
     return [Entry(obj.id.table, obj.id, f"unique ({names_text(obj.columns)}){nulls}{tail}{name}")]
 

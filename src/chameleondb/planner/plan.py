@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.diff import Change, Difference
@@ -14,7 +14,7 @@ from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.graph import order
-from chameleondb.steps import Effort, Hazard, HazardName, LockMode, Step, Transaction
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 Kinds = Mapping[type[Any], Kind[Any]]
 
@@ -88,10 +88,11 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     """
     if difference.refused:
         raise difference.refused[0]
-    steps = [
-        step.with_hazards(_lock_hazards(step, facts))
-        for step in order(difference.changes, difference.source, target, kinds)
-    ]
+    steps = []
+    for step in order(difference.changes, difference.source, target, kinds):
+        # Nobody waits for a table that is new.
+        locks = tuple(lock for lock in step.locks if lock.relation in difference.source)
+        steps.append(replace(step, locks=locks).with_hazards(_lock_hazards(locks, step.effort, facts)))
     groups, split = _group(steps, facts)
     notes = []
     if split:
@@ -102,23 +103,23 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
     return Plan(
         groups=tuple(groups),
-        changes=tuple(c for c in difference.changes if c.steps or c.replaces),
+        changes=difference.changes,
         unmanaged=difference.unmanaged,
         unmodelled=difference.source.unmodelled,
         notes=tuple(notes),
     )
 
 
-def _lock_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
+def _lock_hazards(locks: Iterable[Lock], effort: Effort, facts: Facts) -> Iterable[Hazard]:
     """Name what a step does to others: for how long depends on its effort and on the size of the table."""
-    if step.effort is Effort.CATALOG:
+    if effort is Effort.CATALOG:
         return
-    for lock in step.locks:
+    for lock in locks:
         table = facts.tables.get(lock.relation)
         if table is None or table.bytes <= facts.small_table_bytes:
             continue
-        what = f"{step.effort.value} of {lock.relation} ({table.rows_text}) under {lock.mode.label}"
-        if step.effort is Effort.REWRITE:
+        what = f"{effort.value} of {lock.relation} ({table.rows_text}) under {lock.mode.label}"
+        if effort is Effort.REWRITE:
             yield Hazard(HazardName.REWRITES_TABLE, lock.relation, what)
         if lock.mode is LockMode.ACCESS_EXCLUSIVE:
             yield Hazard(HazardName.BLOCKS_READS, lock.relation, what)

@@ -12,7 +12,7 @@ from chameleondb.postgres.session import Connection
 
 FIRST_USER_OID = 16384  # FirstNormalObjectId of the server
 
-# Catalog → the column that holds the namespace, or None for objects that lie in no schema.
+# Catalog → the expression that gives the namespace, or None for objects that lie in no schema.
 OBJECT_CATALOGS: dict[str, str | None] = {
     "pg_class": "relnamespace",
     "pg_type": "typnamespace",
@@ -27,9 +27,9 @@ OBJECT_CATALOGS: dict[str, str | None] = {
     "pg_ts_dict": "dictnamespace",
     "pg_ts_parser": "prsnamespace",
     "pg_ts_template": "tmplnamespace",
-    "pg_trigger": None,
-    "pg_rewrite": None,
-    "pg_policy": None,
+    "pg_trigger": "(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid = tgrelid)",
+    "pg_rewrite": "(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid = ev_class)",
+    "pg_policy": "(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid = polrelid)",
     "pg_cast": None,
     "pg_language": None,
     "pg_event_trigger": None,

@@ -1,1 +1,1 @@
-"""The use cases, and with them the library API: the only place that wires files, server, planner and executor together."""
+"""The use cases, and with them the library API: the only place that wires files, server and planner together."""

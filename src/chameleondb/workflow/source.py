@@ -30,6 +30,8 @@ class Loaded:
     declared: Declared
     sources: tuple[Source, ...]
     warnings: tuple[Diagnostic, ...]
+    entities: tuple[str, ...]  # names, in order of declaration
+    fields: int  # of all entities, relations not counted
 
 
 def read(paths: Iterable[Path]) -> tuple[Source, ...]:
@@ -49,18 +51,35 @@ def _read(path: Path, diagnostics: Diagnostics) -> Source:
     name = _shown(path)
     try:
         if path.stat().st_size > SOURCE_BYTES_MAX:
-            message = f"the file is larger than {SOURCE_BYTES_MAX // 1024 // 1024} MiB"
-            diagnostics.error("CHM0111", message, Span(Source(name, ""), 0, 0), help="split it into several files")
+            _refuse_size(name, diagnostics)
             return Source(name, "")
         data = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError("CHM0521", f"cannot read {name}: {reason}") from None
-    return decode(name, data, diagnostics)
+    return _decode(name, data, diagnostics)
 
 
-def decode(name: str, data: bytes, diagnostics: Diagnostics) -> Source:
-    """Return bytes as a source; what is not UTF-8 is reported with its place."""
+def read_bytes(name: str, data: bytes) -> Source:
+    """Return bytes as a source.
+
+    Raises:
+        SchemaError: they are too many or not UTF-8.
+    """
+    diagnostics = Diagnostics()
+    if len(data) > SOURCE_BYTES_MAX:
+        _refuse_size(name, diagnostics)
+    source = _decode(name, data, diagnostics)
+    diagnostics.raise_errors()
+    return source
+
+
+def _refuse_size(name: str, diagnostics: Diagnostics) -> None:
+    message = f"the file is larger than {SOURCE_BYTES_MAX // 1024 // 1024} MiB"
+    diagnostics.error("CHM0111", message, Span(Source(name, ""), 0, 0), help="split it into several files")
+
+
+def _decode(name: str, data: bytes, diagnostics: Diagnostics) -> Source:
     try:
         return Source(name, data.decode())
     except UnicodeDecodeError as error:
@@ -89,7 +108,10 @@ def load(sources: Sequence[Source]) -> Loaded:
         trees, blocks = parse_all(sources, diagnostics)
         declared = check(trees, blocks, diagnostics)
     diagnostics.raise_errors()
-    return Loaded(declared, tuple(sources), diagnostics.sorted)
+    leads = grammar().leads
+    entities = tuple(d.name for tree in trees for d in tree.declarations if leads[d.word].has_members)
+    fields = sum(o.id.space == "column" for unit in declared.units for o in unit.objects)
+    return Loaded(declared, tuple(sources), diagnostics.sorted, entities, fields)
 
 
 def parse_all(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[list[Tree], list[SqlBlock]]:

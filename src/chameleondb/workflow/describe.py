@@ -1,0 +1,100 @@
+"""A plan in words: one line per change and per locked table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chameleondb.diff import Action, Change
+from chameleondb.kinds import KIND_OF
+from chameleondb.planner.plan import Plan
+from chameleondb.steps import Effort
+
+_MARKS = {Action.CREATE: "+", Action.DROP: "-", Action.ALTER: "~", Action.RENAME: ">"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change: ``+`` created, ``-`` dropped, ``~`` changed, ``>`` renamed, ``±`` replaced."""
+
+    mark: str
+    text: str
+
+
+def describe(plan: Plan) -> tuple[Line, ...]:
+    """Return a line for every change; what stands inside a created table is told with it."""
+    replaced = {c.id for c in plan.changes if c.replaces}
+    created = {c.id for c in plan.changes if c.action is Action.CREATE and c.id not in replaced}
+    dropped = {c.id for c in plan.changes if c.action is Action.DROP}
+    lines = []
+    for change in plan.changes:
+        obj: Any = change.new or change.old
+        kind = KIND_OF[type(obj)]
+        parent = kind.parent(obj)
+        if change.action is Action.CREATE and parent in created and not change.steps:
+            continue
+        if change.action is Action.DROP and parent in dropped and not change.steps:
+            continue
+        if change.id in replaced:
+            if change.action is Action.CREATE:
+                lines.append(Line("±", f"{_word(kind.name)} {change.id}: replaced"))
+            continue
+        lines.append(Line(_MARKS[change.action], _text(change, kind.name, plan)))
+    return tuple(lines)
+
+
+def _text(change: Change, kind: str, plan: Plan) -> str:
+    text = f"{_word(kind)} {change.id}"
+    if change.action is Action.RENAME:
+        return f"{text}: {change.steps[0].sql}"
+    if change.action is Action.CREATE:
+        return text + _inside(change, plan)
+    if change.action is Action.ALTER:
+        return f"{text}: {', '.join(_difference(change, name) for name in change.fields)}"
+    return text
+
+
+def _inside(change: Change, plan: Plan) -> str:
+    """Count what stands inside a CREATE statement: `` (6 columns, 1 check)``."""
+    inside: dict[str, list[str]] = {}
+    for other in plan.changes:
+        if other.new is not None and other.action is Action.CREATE and not other.steps:
+            kind = KIND_OF[type(other.new)]
+            if kind.parent(other.new) == change.id:
+                inside.setdefault(kind.name, []).append(kind.plural)
+    parts = [f"{len(p)} {p[0] if len(p) > 1 else _word(name)}" for name, p in inside.items()]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _difference(change: Change, name: str) -> str:
+    old, new = getattr(change.old, name), getattr(change.new, name)
+    if all(v is None or isinstance(v, str | int) for v in (old, new)):
+        return f"{_word(name)} {_value(old)} → {_value(new)}"
+    if old is None or new is None:
+        return f"{_word(name)} {'removed' if new is None else 'added'}"
+    return _word(name)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def lock_lines(plan: Plan) -> tuple[str, ...]:
+    """Return, for each locked table, its strongest lock and the costliest effort under any lock."""
+    strongest: dict[str, tuple[int, str, Effort]] = {}
+    ranks = list(Effort)
+    for step in plan.steps:
+        for lock in step.locks:
+            if lock.relation.space != "relation":
+                continue
+            known = strongest.get(str(lock.relation))
+            effort = max((step.effort, known[2] if known else Effort.CATALOG), key=ranks.index)
+            mode = max((lock.mode, lock.mode.label), known[:2] if known else (0, ""))
+            strongest[str(lock.relation)] = (*mode, effort)
+    return tuple(f"{name}: {label}, {effort.value}" for name, (_, label, effort) in sorted(strongest.items()))

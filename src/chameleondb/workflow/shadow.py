@@ -1,0 +1,49 @@
+"""Where declared schemas are elaborated: a shadow database chosen for a target, opened when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chameleondb.postgres.scratch import open_shadow
+from chameleondb.postgres.session import Connection, connect
+from chameleondb.postgres.url import Target
+
+Notice = Callable[[str], None]
+
+
+class Shadows:
+    """Opens shadows as much like one target as possible; `notice` hears what differs, `detail` what was chosen.
+
+    Calling it raises NotSupported where no shadow has the extensions, UsageError where the embedded PostgreSQL would be
+    needed and is not installed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: Target,
+        local: Path,
+        *,
+        configured: Target | None = None,
+        notice: Notice = lambda _: None,
+        detail: Notice = lambda _: None,
+    ) -> None:
+        self.connection, self.target, self.local, self.configured = connection, target, local, configured
+        self.notice, self.detail = notice, detail
+
+    @contextmanager
+    def __call__(self, extensions: frozenset[str]) -> Iterator[Connection]:
+        """Give a connection to an empty database that offers the extensions; it is gone at the end."""
+        with open_shadow(
+            self.connection, self.target, local=self.local, configured=self.configured, extensions=extensions
+        ) as shadow:
+            self.detail(f"shadow: {shadow.why}")
+            for text in shadow.notices:
+                self.notice(text)
+            connection = connect(shadow.target, purpose="shadow")
+            try:
+                yield connection
+            finally:
+                connection.close()
