@@ -1,8 +1,8 @@
 """Trees to a declared schema: every name is resolved, every mistake is reported with its place.
 
-The order of passes, since names may be used before they are declared and across files: all declarations enter their names;
-each becomes objects; fields are claimed by the kind that knows their type; members follow, when all fields are known; last, what
-needs other entities (relations) or all names (indexes).
+The order of passes, since names may be used before they are declared and across files: all declarations enter their
+names; each becomes objects; fields are claimed by the kind that knows their type; members follow, when all fields are
+known; last, what needs other entities (relations) or all names (indexes).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a kind adds to the language: the record behind the Syntax section of each kind's file.
 
-Parsing needs `leads`, `members`, `clauses` and `types`; checking calls `enter` for all declarations, then `lower`, `claim` and
-`member` within each, then `finish` once per kind; printing calls `print`. All are optional.
+Parsing needs `leads`, `members`, `clauses` and `types`; checking calls `enter` for all declarations, then `lower`,
+`claim` and `member` within each, then `finish` once per kind; printing calls `print`. All are optional.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ class FieldClause:
 
 
 class Block(NamedTuple):
-    """A printed declaration with a body, e.g. ``entity User``; `of` receives the lines and members."""
+    """A printed declaration with a body, e.g. ``entity User``; its members are entries."""
 
     of: Identity
     head: str
-    fields: tuple[str, ...] = ()
 
 
 class Line(NamedTuple):
@@ -44,12 +43,13 @@ class Line(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A printed member of a block; `rank` orders the entries of one kind."""
+    """A printed member of a block; the modifiers of a field come between `text` and `tail`."""
 
     owner: Identity
     of: Identity
     text: str
-    rank: Any = 0
+    tail: str = ""
+    is_field: bool = False
 
 
 class Modifier(NamedTuple):
@@ -77,8 +77,8 @@ class Page(Protocol):
     def title(self, of: Identity) -> str | None:
         """Return the name of an entity or enum, None if the schema has no such object."""
 
-    def can_modify(self, of: Identity) -> bool:
-        """Whether an object may be printed as a modifier: one that is described needs a line of its own."""
+    def is_described(self, of: Identity) -> bool:
+        """Whether an object has a description, and so needs a line of its own."""
 
     def type_text(self, sql: str) -> str:
         """Return a type as the language spells it."""

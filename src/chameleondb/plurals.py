@@ -1,7 +1,7 @@
 """Entity names to table names, and back.
 
-These functions are frozen: a plural that changed would plan to drop a table. New irregular words may not be added either, since
-schemas may already rely on the regular form; `table "…"` is the way out for a single entity.
+These functions are frozen: a plural that changed would plan to drop a table. New irregular words may not be added
+either, since schemas may already rely on the regular form; `table "…"` is the way out for a single entity.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _IRREGULAR = {
 }
 _SINGULAR = {plural: singular for singular, plural in _IRREGULAR.items()}
 
-# A boundary stands before a capital that follows a small letter or digit, and before the last capital of a run (HTTPLog).
+# A boundary stands before a capital after a small letter or digit, and before the last capital of a run (HTTPLog).
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 

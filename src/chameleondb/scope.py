@@ -1,7 +1,7 @@
 """What names mean while a tree becomes a model: the checker lends a `Scope` to the kinds.
 
-Entities and enums share one set of names; tables, indexes and sequences of a schema another, as in PostgreSQL. Every object
-goes in by `add`, so that its place and the user's word for it are known to whatever reports on it later.
+Entities and enums share one set of names; tables, indexes and sequences of a schema another, as in PostgreSQL. Every
+object goes in by `add`, so that its place and the user's word for it are known to whatever reports on it later.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Entity(Draft):
 
 @dataclass(slots=True)
 class FieldDraft:
-    """A field on its way to a column: its clauses fill `values`, and what they add beside the column goes to `after`."""
+    """A field on its way to a column: clauses fill `values`; objects that they add beside it go to `after`."""
 
     entity: Entity
     node: Field

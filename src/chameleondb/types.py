@@ -253,7 +253,7 @@ def friendly(canonical: str) -> str:
     text = canonical.removesuffix("[]")
     if text in FRIENDLY:
         return FRIENDLY[text] + suffix
-    name, bracket, rest = text.partition("(")
+    name, _, rest = text.partition("(")
     if name == "character varying":
         return f"string({rest}{suffix}"
     if name == "numeric":

@@ -248,6 +248,8 @@ def _default_text(obj: Column) -> str:
         return "uuid()"
     if _PLAIN_DEFAULT.match(default) and default not in {"uuid()", "uuid_v4()"}:
         return default
+    if default == f"'{{}}'::{obj.type}":
+        return "[]"
     typed = _TYPED_STRING.match(default)
     if typed and typed[2] == obj.type.partition("(")[0] and not obj.type.endswith("[]"):
         text = typed[1].replace("''", "'")

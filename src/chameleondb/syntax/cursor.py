@@ -82,11 +82,16 @@ class Cursor:
         Raises:
             Problem: always; the parser recovers from it.
         """
-        label = ""
+        raise self.problem(message, code=code, help=help, span=span)
+
+    def problem(
+        self, message: str, *, code: str = "CHM0101", help: str | None = None, span: Span | None = None
+    ) -> Problem:
+        """Return what stops a production, worded with what was found instead."""
         if span is None and code == "CHM0101":
             self._refuse_broken_token()
             message = f"{message}, found {self.found()}"
-        raise Problem(Diagnostic(code=code, message=message, span=span or self.span(), label=label, help=help))
+        return Problem(Diagnostic(code=code, message=message, span=span or self.span(), help=help))
 
     def _refuse_broken_token(self) -> None:
         text = self.text
@@ -135,7 +140,7 @@ class Cursor:
             value = self._unquoted()
             self.check_name(value, self.span(at, at))
             return value
-        self.fail(f"expected {expected}")
+        raise self.problem(f"expected {expected}")
 
     def check_name(self, name: str, span: Span | None = None) -> None:
         """Refuse names that the server would not keep as they are."""
@@ -235,7 +240,9 @@ class Cursor:
                 depth -= 1
                 if not depth:
                     return index
-        self.fail("a parenthesis is never closed", code="CHM0113", help="add `)`", span=self.span(first, first))
+        raise self.problem(
+            "a parenthesis is never closed", code="CHM0113", help="add `)`", span=self.span(first, first)
+        )
 
     def one_of(self, words: Collection[str], expected: str) -> str:
         """Read one of several words."""

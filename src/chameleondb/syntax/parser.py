@@ -4,8 +4,8 @@ schema      = { docs } ( declaration | "sql" raw )
 declaration = leading word, then the production of its kind; with a body: "{" { member [ "," ] } "}"
 member      = name ":" type { clause }  |  leading word, then the production of its kind
 
-A mistake ends its member or declaration, and parsing goes on with the next one. A comma between members is required; one that
-is missing is reported with the fix and costs nothing else.
+A mistake ends its member or declaration, and parsing goes on with the next one. A comma between members is required;
+one that is missing is reported with the fix and costs nothing else.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Parser:
         first = cursor.at
         lines: list[str] = []
         while cursor.text[:3] == "///":
-            lines.append(cursor.advance()[3:].removeprefix(" ").rstrip())
+            lines.append(cursor.advance()[3:].removeprefix(" ").rstrip("\r"))
         if cursor.text in {"", "}"}:
             cursor.fail(
                 "a `///` comment describes nothing",
@@ -140,7 +140,9 @@ class _Parser:
                 span=cursor.span(cursor.at - 1, cursor.at - 1),
             )
         start = cursor.starts[cursor.at] + 3
-        self.tree.blocks.append(RawSql(text[3:-3], Span(cursor.tokens.source, start, start + len(text) - 6)))
+        self.tree.blocks.append(
+            RawSql(text[3:-3], Span(cursor.tokens.source, start, start + len(text) - 6), cursor.at - 1)
+        )
         cursor.advance()
 
     def body(self, node: Declaration) -> None:
@@ -256,7 +258,7 @@ class _Parser:
                 return rule
         cursor.advance()
         seconds = " or ".join(f"`{rule.words[1]}`" for rule in rules)
-        cursor.fail(f"expected {seconds} after `{rules[0].words[0]}`")
+        raise cursor.problem(f"expected {seconds} after `{rules[0].words[0]}`")
 
     def skip_member(self, first: int) -> None:
         """Go to the next member: past a comma outside brackets, or to what must start one, or to the closing brace."""

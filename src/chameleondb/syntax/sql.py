@@ -1,7 +1,7 @@
 """SQL text to single statements, without understanding them.
 
-Semicolons within strings, quoted names, dollar quotes, comments, parentheses and ``BEGIN ATOMIC … END`` bodies do not end a
-statement. What only psql understands is refused with its place, and so are transactions: Chameleon makes its own.
+Semicolons within strings, quoted names, dollar quotes, comments, parentheses and ``BEGIN ATOMIC … END`` bodies do not
+end a statement. What only psql understands is refused with its place, and so are transactions: Chameleon makes its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _TOKEN = re.compile(
     r"""
       (?P<skip> \s+ | --[^\n]* )
     | (?P<comment> /\* )
-    | (?P<string> [eE]'(?:[^'\\]++|\\[\s\S]|'')*+(?P<e_end>'?) | '(?:[^']++|'')*+(?P<s_end>'?) | "(?:[^"]++|"")*+(?P<q_end>"?) )
+    | (?P<string> [eE]'(?:[^'\\]++|\\[\s\S]|'')*+(?P<e_end>'?)
+      | '(?:[^']++|'')*+(?P<s_end>'?)
+      | "(?:[^"]++|"")*+(?P<q_end>"?) )
     | (?P<dollar> \$(?:[^\W\d]\w*)?\$ )
     | (?P<word> [^\W\d][\w$]* )
     | (?P<open> [(\[] ) | (?P<close> [)\]] )

@@ -1,7 +1,7 @@
 """Text to tokens, by one regular expression.
 
-A token is its text: the first character tells its class, and whether a word is a keyword only its place decides. What stands
-between tokens (blanks and comments) is the gap of the token that follows; the formatter reads the gaps, nobody else does.
+A token is its text: the first character tells its class, and whether a word is a keyword only its place decides. What
+stands between tokens (blanks and comments) is the gap of the token that follows; only the formatter reads the gaps.
 """
 
 from __future__ import annotations

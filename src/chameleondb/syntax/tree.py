@@ -122,10 +122,11 @@ class Declaration(Node):
 
 @dataclass(slots=True)
 class RawSql:
-    """A `sql` block: its text and where it starts in the source."""
+    """A `sql` block: its text, where that stands in the source, and the token of the leading word."""
 
     text: str
     span: Span
+    first: int
 
 
 @dataclass(slots=True)

@@ -1,0 +1,40 @@
+"""``chameleon fmt``: schema files in the one style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from chameleondb.cli.check import read_files
+from chameleondb.cli.output import App, usage_error
+
+
+@click.command("fmt")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--check", is_flag=True, help="Change nothing; list files that are not in the style, and exit 1.")
+@click.pass_obj
+def command(app: App, files: tuple[Path, ...], check: bool) -> int:
+    """Bring schema files into the one style.
+
+    Without FILE, all .cham files of the project are formatted. `-` formats standard input to standard output. Comments
+    and SQL stay as they are.
+    """
+    from chameleondb import disk
+    from chameleondb.formatter import reformat
+
+    if any(file.suffix == ".sql" for file in files):
+        raise usage_error(".sql files have no style of ours", hint="name .cham files only")
+    # All are formatted before the first is written: one broken file leaves the others as they are.
+    paths = files or tuple(file for file in app.project.schema_files() if file.suffix != ".sql")
+    sources = [(path, read_files(app, (path,))[0]) for path in paths]
+    done = [(path, source, reformat(source)) for path, source in sources]
+    changed = [(path, source, text) for path, source, text in done if text != source.text]
+    for path, source, text in done:
+        if str(path) == "-" and not check:
+            app.out.document(text)
+        elif text != source.text:
+            if not check:
+                disk.replace(app.directory / path, text.encode())
+            app.out.result(source.name)
+    return 1 if check and changed else 0
