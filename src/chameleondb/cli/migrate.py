@@ -224,6 +224,8 @@ def _show_locks(out: Output, plan: Plan) -> None:
 
 def _show_rest(out: Output, what: Preview) -> None:
     """Report what is left alone."""
+    from chameleondb.workflow.describe import counted
+
     if what.unplanned:
         out.warn("differs from its sql block, and is not changed by this version of Chameleon:")
         for obj in what.unplanned:
@@ -233,16 +235,9 @@ def _show_rest(out: Output, what: Preview) -> None:
         for identity in what.plan.unmanaged:
             out.note(f"  {identity.space} {identity}")
     if what.plan.unmodelled:
-        out.note(f"Not managed by Chameleon, left alone: {_counted(what.plan)}")
+        out.note(f"Not managed by Chameleon, left alone: {counted(what.plan.unmodelled)}; -v lists them")
         for obj in what.plan.unmodelled:
             out.detail(f"  {obj.type} {obj.identity}")
-
-
-def _counted(plan: Plan) -> str:
-    counts: dict[str, int] = {}
-    for obj in plan.unmodelled:
-        counts[obj.type] = counts.get(obj.type, 0) + 1
-    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in sorted(counts.items())) + " (-v lists them)"
 
 
 def _document(what: Preview) -> dict[str, Any]:

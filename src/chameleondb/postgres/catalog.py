@@ -24,11 +24,11 @@ LEDGER_NAMESPACE = "chameleon"
 def read_schema(
     connection: Connection,
     kinds: Iterable[Kind[Any]],
-    namespaces: Sequence[str] | None = (DEFAULT_NAMESPACE,),
+    namespaces: Sequence[str] = (DEFAULT_NAMESPACE,),
     *,
     unmodelled: bool = True,
 ) -> Schema:
-    """Return what the database holds in the given schemas; None means every schema that is not the server's own.
+    """Return what the database holds in the given schemas.
 
     Raises: DatabaseError, with the missing right named.
     """
@@ -61,12 +61,8 @@ def snapshot(connection: Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _namespaces(connection: Connection, names: Sequence[str] | None) -> dict[int, str]:
-    rows = connection.execute(
-        "SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%(names)s)"
-        " OR (%(names)s::text[] IS NULL AND nspname !~ '^pg_' AND nspname NOT IN ('information_schema', %(ledger)s))",
-        {"names": list(names) if names is not None else None, "ledger": LEDGER_NAMESPACE},
-    )
+def _namespaces(connection: Connection, names: Sequence[str]) -> dict[int, str]:
+    rows = connection.execute("SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s)", [list(names)])
     return {row[0]: row[1] for row in rows}
 
 
@@ -124,3 +120,16 @@ def _default_owners(connection: Connection, oids: Oids) -> dict[int, Identity]:
         oid: Identity("column", (*oids.relation(table).path, oids.columns[table][number]))
         for oid, table, number in rows
     }
+
+
+def user_namespaces(connection: Connection) -> tuple[str, ...]:
+    """Return the names of all schemas that are neither the server's nor an extension's nor our ledger's."""
+    with translated():
+        rows = connection.execute(
+            "SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_'"
+            " AND n.nspname NOT IN ('information_schema', %s) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
+            " WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')"
+            " ORDER BY n.nspname",
+            [LEDGER_NAMESPACE],
+        ).fetchall()
+    return tuple(row[0] for row in rows)

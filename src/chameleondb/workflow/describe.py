@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from chameleondb.diff import Action, Change
 from chameleondb.kinds import KIND_OF
@@ -98,3 +100,21 @@ def lock_lines(plan: Plan) -> tuple[str, ...]:
             mode = max((lock.mode, lock.mode.label), known[:2] if known else (0, ""))
             strongest[str(lock.relation)] = (*mode, effort)
     return tuple(f"{name}: {label}, {effort.value}" for name, (_, label, effort) in sorted(strongest.items()))
+
+
+class Typed(Protocol):
+    """Something of a kind that PostgreSQL has a word for."""
+
+    @property
+    def type(self) -> str:
+        """PostgreSQL's word, e.g. "view"."""
+
+
+def counted(objects: Iterable[Typed]) -> str:
+    """Return e.g. ``3 functions, 1 view``."""
+    counts = Counter(obj.type for obj in objects)
+    return ", ".join(f"{n} {word if n == 1 else _plural(word)}" for word, n in sorted(counts.items()))
+
+
+def _plural(word: str) -> str:
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

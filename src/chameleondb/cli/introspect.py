@@ -1,0 +1,75 @@
+"""``chameleon introspect``: the schema of an existing database as .cham."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chameleondb.cli.output import App, format_option, good
+
+if TYPE_CHECKING:
+    from chameleondb.workflow.introspect import Introspected
+
+STDOUT = "-"
+
+
+@click.command("introspect")
+@click.argument("url", required=False)
+@click.option("-o", "--output", metavar="FILE", help="Where to write; - for stdout [default: schema.cham].")
+@click.option("-f", "--force", is_flag=True, help="Overwrite the file.")
+@click.option("--schema", "schemas", multiple=True, metavar="NAME", help="Only this PostgreSQL schema. Repeatable.")
+@format_option
+@click.pass_obj
+def command(app: App, url: str | None, output: str | None, force: bool, schemas: tuple[str, ...]) -> None:
+    """Write the schema of an existing database as .cham.
+
+    URL is a database URL in any form, also env:NAME, $NAME or file:PATH; without it, the project's database is read.
+    The database is only read. `chameleon migrate` has nothing to do afterwards.
+    """
+    from chameleondb.workflow.introspect import introspect, write
+
+    if url is not None:
+        app.database_url = url
+    path = app.project.root / "schema.cham" if output is None else app.directory / output
+    found = introspect(app.connect(purpose="introspect", read_only=True), schemas)
+    if app.out.json_wanted:
+        app.out.json(_document(found))
+    elif output == STDOUT:
+        app.out.document(found.text)
+    else:
+        write(path, found.text, force=force)
+        app.out.result(good("✓"), f" Schema written to {_shown(path)}")
+    _report(app, found)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _report(app: App, found: Introspected) -> None:
+    from chameleondb.workflow.describe import counted
+
+    if found.carried:
+        app.out.note(f"Carried as they are, in sql blocks, because tables need them: {counted(found.carried)}")
+        for needed in found.carried:
+            app.out.detail(f"  {needed.type} {needed.identity}")
+    for needed in found.uncarried:
+        app.out.warn(f"tables need {needed.type} {needed.identity}, which cannot be carried: write it in a .sql file")
+    if found.left:
+        app.out.note(f"Not managed by Chameleon, left alone: {counted(found.left)}; -v lists them")
+        for obj in found.left:
+            app.out.detail(f"  {obj.type} {obj.identity}")
+
+
+def _document(found: Introspected) -> dict[str, object]:
+    return {
+        "schema": found.text,
+        "carried": [{"type": v.type, "identity": v.identity} for v in found.carried],
+        "uncarried": [{"type": v.type, "identity": v.identity} for v in found.uncarried],
+        "unmodelled": [{"type": u.type, "identity": u.identity} for u in found.left],
+    }

@@ -1,0 +1,77 @@
+"""Introspect: an existing database as `.cham`, such that migrating to it has nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chameleondb import disk
+from chameleondb.errors import UsageError
+from chameleondb.kinds import KINDS
+from chameleondb.model.schema import Schema, Unmodelled
+from chameleondb.names import DEFAULT_NAMESPACE
+from chameleondb.postgres.catalog import read_schema, user_namespaces
+from chameleondb.postgres.session import Connection
+from chameleondb.postgres.verbatim import Verbatim, read_needed
+from chameleondb.printer import print_schema
+
+SCHEMA_SUFFIX = ".cham"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introspected:
+    """A database in words. `files` maps names to texts; with one file, its name is empty."""
+
+    schema: Schema
+    text: str
+    carried: tuple[Verbatim, ...] = ()  # in sql blocks, since tables need them
+    uncarried: tuple[Verbatim, ...] = ()  # needed, but PostgreSQL cannot print them
+    left: tuple[Unmodelled, ...] = ()  # neither modelled nor needed
+
+
+def introspect(connection: Connection, namespaces: Sequence[str] | None = None) -> Introspected:
+    """Read a database, all of its schemas unless some are named, and write it as `.cham`.
+
+    Raises: UsageError if a named schema does not exist; DatabaseError.
+    """
+    known = user_namespaces(connection)
+    for name in namespaces or ():
+        if name not in known:
+            raise UsageError("CHM0541", f"there is no schema {name}", hint=f"the database has: {', '.join(known)}")
+    chosen = tuple(namespaces or known) or (DEFAULT_NAMESPACE,)
+    schema = read_schema(connection, KINDS, chosen)
+    needed = read_needed(connection, chosen)
+    carried = tuple(v for v in needed if v.sql is not None and '"""' not in v.sql)
+    uncarried = tuple(v for v in needed if v not in carried)
+    keys = {(v.type, v.identity) for v in needed}
+    return Introspected(
+        schema=schema,
+        text="\n".join([print_schema(schema), *map(_block, carried)]),
+        carried=carried,
+        uncarried=uncarried,
+        left=tuple(u for u in schema.unmodelled if u.key not in keys),
+    )
+
+
+def _block(needed: Verbatim) -> str:
+    return f'sql """\n{needed.sql}\n"""\n'
+
+
+def write(path: Path, text: str, *, force: bool = False) -> None:
+    """Write a schema file whole or not at all.
+
+    Raises: UsageError CHM0540 if there is one already and `force` is not given.
+    """
+    if path.is_dir():
+        raise UsageError("CHM0542", f"{path} is a directory", hint=f"name a file: {path / 'schema.cham'}")
+    data = text.encode("utf-8", "surrogateescape")
+    if force:
+        disk.replace(path, data)
+        return
+    try:
+        disk.create(path, data)
+    except FileExistsError:
+        raise UsageError(
+            "CHM0540", f"{path} exists already", hint="name another file with -o, or overwrite it with --force"
+        ) from None
