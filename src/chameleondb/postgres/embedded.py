@@ -19,6 +19,7 @@ import hashlib
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -182,15 +183,10 @@ def scratch_instance(local: Path, major: int) -> Instance:
 def running(chosen: Instance) -> Iterator[None]:
     """Let a server run at least for the time of the block. Raises: DatabaseUnreachable."""
     _make_home(chosen.home)
-    # Waits while a keeper stops the server.
-    users = disk.open_lock(chosen.home / "users.lock", shared=True, wait=True)
-    assert users is not None
-    try:
+    with _used(chosen):
         _ensure_keeper(chosen)
         _ensure_server(chosen)
         yield
-    finally:
-        os.close(users)
 
 
 def start(chosen: Instance) -> None:
@@ -201,18 +197,32 @@ def start(chosen: Instance) -> None:
 
 def stop(chosen: Instance, *, deadline_s: float = 30.0) -> bool:
     """Stop a server when its last user has left; returns whether it has stopped by the deadline."""
-    if not chosen.is_running():
-        disk.remove(chosen.home / "kept")
+    if not chosen.home.is_dir():
         return True
-    with running(chosen):
+    with _used(chosen):
         disk.remove(chosen.home / "kept")
-        _ensure_keeper(chosen)
+        if chosen.is_running():
+            _ensure_keeper(chosen)
     end = time.monotonic() + deadline_s
-    while chosen.is_running():
+    while True:
+        # The keeper holds this lock while it stops the server and tidies up.
+        with disk.locked(chosen.home / "users.lock") as is_unused:
+            if is_unused and not chosen.is_running():
+                return True
         if time.monotonic() > end:
             return False
-        time.sleep(0.05)
-    return True
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _used(chosen: Instance) -> Iterator[None]:
+    # Waits while a keeper stops the server.
+    users = disk.open_lock(chosen.home / "users.lock", shared=True, wait=True)
+    assert users is not None
+    try:
+        yield
+    finally:
+        os.close(users)
 
 
 def halt(home: Path, *, at_once: bool) -> None:
@@ -273,7 +283,7 @@ def _ensure_server(chosen: Instance) -> None:
                 child = _start(chosen, lock)
             finally:
                 os.close(lock)
-        if _is_ready(chosen.data):
+        if _answers(chosen):
             return
         if child is not None and child.poll() is not None:
             break
@@ -290,8 +300,10 @@ def _start(chosen: Instance, lock: int) -> subprocess.Popen[bytes]:
     binaries = reachable_binaries(chosen.major, user)
     if not (chosen.data / "PG_VERSION").exists():
         _initialize(chosen, binaries, user)
-    disk.remove(chosen.data / "postmaster.pid")
     _make_socket_directory(chosen, user)
+    # We hold `server.lock`, so these are left over from a crash, and their process numbers may be anybody's by now.
+    disk.remove(chosen.data / "postmaster.pid")
+    disk.remove(chosen.socket_directory / f"{_SOCKET_NAME}.lock")
     settings = {**_SETTINGS, **chosen.settings, "cluster_name": f"chameleon {chosen.home.name}"}
     settings["unix_socket_directories"] = (
         "." if chosen.socket_directory == chosen.data else str(chosen.socket_directory)
@@ -376,9 +388,13 @@ def _postmaster(data: Path) -> int | None:
     return int(lines[0]) if lines and lines[0].isdecimal() else None
 
 
-def _is_ready(data: Path) -> bool:
-    lines = _pid_file(data)
-    return len(lines) > 7 and lines[7].strip() == "ready"
+def _answers(chosen: Instance) -> bool:
+    # The file alone may be that of a server that has crashed, and the socket alone opens before recovery is done.
+    lines = _pid_file(chosen.data)
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(os.fspath(chosen.socket_directory / _SOCKET_NAME)) == 0
 
 
 def _pid_file(data: Path) -> list[str]:
