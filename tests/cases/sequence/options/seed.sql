@@ -1,1 +1,2 @@
-INSERT INTO orders VALUES (nextval('order_no') + 10), (nextval('order_no') + 20);
+INSERT INTO orders VALUES (1), (2);
+SELECT setval('order_no', 50);

@@ -1,0 +1,2 @@
+DROP INDEX idx_users_age;
+ALTER TABLE users DROP COLUMN age;

@@ -1,0 +1,3 @@
+ALTER TABLE users ADD COLUMN age INTEGER;
+ALTER TABLE users ALTER COLUMN age SET NOT NULL;
+CREATE INDEX idx_users_age ON users(age);

@@ -1,0 +1,2 @@
+ALTER TABLE users ADD COLUMN nickname TEXT;
+CREATE INDEX idx_users_nickname ON users(nickname);

@@ -1,0 +1,2 @@
+DROP INDEX idx_users_nickname;
+ALTER TABLE users DROP COLUMN nickname;

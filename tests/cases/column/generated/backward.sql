@@ -1,0 +1,1 @@
+ALTER TABLE users ALTER COLUMN slug SET EXPRESSION AS (lower(name));

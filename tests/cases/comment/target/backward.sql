@@ -1,0 +1,2 @@
+COMMENT ON TABLE users IS 'A person.';
+COMMENT ON COLUMN users.id IS NULL;

@@ -1,0 +1,2 @@
+COMMENT ON COLUMN users.id IS 'A person.';
+COMMENT ON TABLE users IS NULL;

@@ -1,0 +1,2 @@
+ALTER TABLE users DROP COLUMN plan;
+DROP TYPE public.plan;

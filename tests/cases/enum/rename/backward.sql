@@ -1,0 +1,1 @@
+ALTER TYPE public.tariff RENAME TO plan;

@@ -1,0 +1,1 @@
+ALTER TYPE public.plan RENAME VALUE 'basic' TO 'pro';

@@ -1,0 +1,2 @@
+ALTER TABLE pages DROP COLUMN embedding;
+DROP EXTENSION vector;

@@ -1,0 +1,2 @@
+CREATE EXTENSION vector;
+ALTER TABLE pages ADD COLUMN embedding public.vector(3);

@@ -1,0 +1,2 @@
+DROP INDEX users_found;
+CREATE INDEX users_found ON users(name);

@@ -1,0 +1,2 @@
+DROP INDEX idx_users_name;
+CREATE INDEX idx_users_name ON users USING hash (name);

@@ -1,0 +1,1 @@
+ALTER INDEX users_by_name RENAME TO idx_users_name;

@@ -1,0 +1,1 @@
+ALTER INDEX idx_users_name RENAME TO users_by_name;

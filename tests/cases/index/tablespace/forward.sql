@@ -1,0 +1,1 @@
+ALTER INDEX idx_users_name SET TABLESPACE fast;

@@ -1,0 +1,2 @@
+DROP TABLE blog.posts;
+DROP SCHEMA blog;

@@ -1,0 +1,2 @@
+CREATE SCHEMA blog;
+COMMENT ON SCHEMA blog IS 'What the customers read.';

@@ -1,0 +1,3 @@
+CREATE SEQUENCE orders_id_seq AS INTEGER;
+ALTER TABLE orders ALTER COLUMN id SET DEFAULT nextval('public.orders_id_seq'::regclass);
+ALTER SEQUENCE orders_id_seq OWNED BY orders.id;

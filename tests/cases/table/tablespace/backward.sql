@@ -1,0 +1,1 @@
+ALTER TABLE hits SET TABLESPACE pg_default;
