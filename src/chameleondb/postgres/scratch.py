@@ -245,7 +245,7 @@ def _major_notice(major: int, like: Connection) -> tuple[str, ...]:
     return (f"the shadow is PostgreSQL {major}, the target {target}: details may be read differently",)
 
 
-# What depends on nothing but a schema, and is no part of an extension.
+# What lies in a schema and is no part of an extension or of another object.
 _OBJECTS = """
 SELECT DISTINCT i.type, i.identity
 FROM pg_catalog.pg_depend AS d
@@ -257,7 +257,7 @@ AND n.nspname !~ '^pg_'
 AND n.nspname <> 'information_schema'
 AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend AS e
-    WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
+    WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i'))
 ORDER BY i.type, i.identity
 """
 _SCHEMAS = """
