@@ -154,8 +154,10 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return diagnostics as text for people, at most `SHOWN_MAX` of them; the text ends with a line break."""
+    """Return diagnostics as text for people, at most `SHOWN_MAX` of them, errors first if not all can be shown."""
     found = list(diagnostics)
+    if len(found) > SHOWN_MAX:
+        found.sort(key=lambda d: not d.is_error)
     parts = [_render_one(d) for d in found[:SHOWN_MAX]]
     if len(found) > SHOWN_MAX:
         parts.append(f"… and {len(found) - SHOWN_MAX} more\n")

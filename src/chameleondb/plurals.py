@@ -92,6 +92,8 @@ def singular(word: str) -> str:
     """Return a noun whose plural is `word` if there is an obvious one, else `word`."""
     if word in _SINGULAR:
         return _SINGULAR[word]
+    if word in _IRREGULAR or word.endswith(("ss", "us", "is")):
+        return word
     if word.endswith("ies") and plural(word[:-3] + "y") == word:
         return word[:-3] + "y"
     for ending in ("es", "s"):
@@ -128,4 +130,4 @@ def is_entity_name(name: str) -> bool:
     if not name[:1].isupper() or "_" in name:
         return False
     last = snake_case(name).rpartition("_")[2]
-    return singular(last) == last or plural(last) == last or plural(last) != last + "s" or last.endswith("ss")
+    return singular(last) == last

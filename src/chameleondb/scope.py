@@ -162,7 +162,9 @@ class Scope:
         return valid
 
     def no_field(self, entity: Entity, name: str, span: Span) -> None:
-        """Report a field that does not exist."""
+        """Report a field that does not exist; one that was declared but did not parse has been reported."""
+        if entity.node and name in entity.node.broken:
+            return
         known = ", ".join(list(entity.columns)[:12])
         help = did_you_mean(name, entity.columns) or (f"its fields are {known}" if known else None)
         others = (Label(entity.node.name_span, f"`{entity.name}` is declared here"),) if entity.node else ()

@@ -173,6 +173,8 @@ def _points_back(found: _Relation, relations: list[_Relation], *, many: bool) ->
 
 
 def _no_key_field(scope: Scope, owner: Entity, node: Field, name: str) -> None:
+    if owner.node and name in owner.node.broken:
+        return
     near = did_you_mean(name, owner.columns)
     help = near or f"declare the field, e.g. `{name}: uuid`, or name another one: via …"
     message = f"relation `{node.name}` needs a field for its key, and `{owner.name}` has no `{name}`"

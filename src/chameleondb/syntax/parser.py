@@ -70,6 +70,7 @@ class _Parser:
         self.grammar = grammar
         self.tree = Tree(cursor.tokens)
         self.problems = 0
+        self.member_first = 0
 
     def schema(self) -> Tree:
         cursor = self.cursor
@@ -148,10 +149,12 @@ class _Parser:
     def body(self, node: Declaration) -> None:
         cursor = self.cursor
         cursor.expect("{", f"after the name of {node.word} `{node.name}`")
-        opening = cursor.at - 1
+        opening, problems = cursor.at - 1, self.problems
         while cursor.text != "}":
             if not cursor.text or self.starts_declaration():
-                self.report(Problem(self.unclosed(node, opening)))
+                # A text or comment without an end has swallowed the brace: that is one mistake.
+                if cursor.text or self.problems == problems:
+                    self.report(Problem(self.unclosed(node, opening)))
                 return
             if self.problems >= PROBLEMS_MAX:
                 return
@@ -161,6 +164,8 @@ class _Parser:
                 self.separator()
             except Problem as problem:
                 self.report(problem)
+                if self.member_first >= first and cursor.texts[self.member_first + 1] == ":":
+                    node.broken.add(cursor.texts[self.member_first].strip('"'))
                 self.skip_member(first)
         cursor.advance()
 
@@ -202,6 +207,7 @@ class _Parser:
     def member(self, docs: tuple[str, ...]) -> Field | Member:
         cursor = self.cursor
         first, word = cursor.at, cursor.text
+        self.member_first = first
         if cursor.texts[first + 1 : first + 2] != [":"]:
             pair = f"{word} {cursor.peek()}"
             production = self.grammar.members.get(pair)

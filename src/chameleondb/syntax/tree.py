@@ -108,6 +108,7 @@ class Declaration(Node):
     name_at: int
     values: Mapping[str, Any]
     members: list[Field | Member] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # fields that did not parse: what refers to them is no second mistake
 
     @property
     def name_span(self) -> Span:
