@@ -209,7 +209,7 @@ def test_another_product(database: str) -> None:
 def test_an_old_server(database: str) -> None:
     with psycopg.connect(database) as direct:
         version = (direct.info.parameter_status("server_version") or "").encode()
-    old = b"9.6".ljust(len(version), b"0")
+    old = b"9." + b"6".rjust(len(version) - 2, b"0")
     with (
         Relay(database, lambda data: data.replace(b"server_version\0" + version, b"server_version\0" + old)) as target,
         pytest.raises(NotSupported, match="too old for Chameleon"),

@@ -242,10 +242,14 @@ class App:
 
     def connect(self, *, purpose: str = "", read_only: bool = False) -> psycopg.Connection[Any]:
         """Return a new connection to the target; it is closed at the end. Raises: DatabaseError."""
-        from chameleondb.postgres.session import connect
+        from chameleondb.postgres.session import OLDEST_TESTED_VERSION, connect
 
         connection = connect(self.target, purpose=purpose, read_only=read_only)
         self.resources.callback(connection.close)
+        major = connection.info.server_version // 10000
+        self.out.detail(f"server: PostgreSQL {major}")
+        if connection.info.server_version < OLDEST_TESTED_VERSION:
+            self.out.warn(f"PostgreSQL {major} works as far as we know, but Chameleon is not tested on it")
         return connection
 
     def enter(self, manager: AbstractContextManager[T]) -> T:
