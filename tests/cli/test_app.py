@@ -147,6 +147,18 @@ def test_errors_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert "a@b" not in str(said)
 
 
+@pytest.mark.parametrize(
+    ("verbosity", "more"),
+    [(0, ""), (1, "  SQLSTATE 42703\n"), (2, "  SQLSTATE 42703\n  Key (email)=(a@b)\n")],
+)
+def test_the_server_points_at_a_place(capsys: pytest.CaptureFixture[str], verbosity: int, more: str) -> None:
+    error = DatabaseError(
+        "CHM4010", "no", hint="h", sqlstate="42703", statement="SELECT\n  x, y", position=13, detail="Key (email)=(a@b)"
+    )
+    Output(verbosity=verbosity).error(error)
+    assert capsys.readouterr().err == f"error[CHM4010]: no\n    x, y\n       ^\n{more}help: h\n"
+
+
 def test_an_internal_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     _failing(monkeypatch, ZeroDivisionError("secret"))
     assert shell.run(["fail"]) == 1

@@ -68,6 +68,19 @@ def test_other_targets_pass(local: Path) -> None:
     assert not local.exists()
 
 
+def test_variables_for_another_server_do_not_get_in(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HOST": "db",
+        "HOSTADDR": "192.0.2.1",
+        "PORT": "1",
+        "USER": "ann",
+        "SSLMODE": "require",
+    }.items():
+        monkeypatch.setenv(f"PG{name}", value)
+    with reached(parse("embedded"), local) as target:
+        assert _execute(target, "SELECT current_user::text") == [("postgres",)]
+
+
 def test_git_does_not_see_the_data(local: Path) -> None:
     with running(instance("main", local)):
         assert (local / "postgres" / ".gitignore").read_text() == "*\n"

@@ -162,6 +162,9 @@ class Output:
         if isinstance(error, SchemaError) and error.diagnostics:
             return self._print(sys.stderr, (_rendered(error),))
         self._print(sys.stderr, (bad(f"error[{error.code}]"), f": {error.message}"))
+        if isinstance(error, DatabaseError):
+            for line in _server_says(error, self.verbosity):
+                self._print(sys.stderr, (faint(line),))
         if error.hint:
             self._print(sys.stderr, (Styled("help", Style.NOTE), f": {error.hint}"))
         return None
@@ -191,6 +194,20 @@ def describe(error: ChameleonError) -> dict[str, Any]:
 
         facts["diagnostics"] = to_json(d for d in error.diagnostics if isinstance(d, Diagnostic))["errors"]
     return facts
+
+
+def _server_says(error: DatabaseError, verbosity: int) -> list[str]:
+    """Return the line of the statement that the server points at, and what ``-v`` and ``-vv`` add."""
+    lines = []
+    if error.statement and error.position:
+        *above, start = error.statement[: error.position - 1].split("\n")
+        lines += [f"  {error.statement.split(chr(10))[len(above)]}", f"  {' ' * len(start)}^"]
+    if error.sqlstate and verbosity >= 1:
+        lines.append(f"  SQLSTATE {error.sqlstate}")
+    # It quotes rows, so it has to be asked for twice.
+    if error.detail and verbosity >= 2:
+        lines.append(f"  {error.detail}")
+    return lines
 
 
 def _rendered(error: SchemaError) -> str:
