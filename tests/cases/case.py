@@ -29,6 +29,7 @@ class Case:
     before: str
     after: str
     seed: str
+    use: str
     forward: Way
     backward: Way
     min_version: int = 0
@@ -52,6 +53,7 @@ def read_case(folder: Path) -> Case:
         before=_text(folder / "before.cham"),
         after=_text(folder / "after.cham"),
         seed=_text(folder / "seed.sql"),
+        use=_text(folder / "use.sql"),
         forward=_way("forward", folder, settings),
         backward=_way("backward", folder, settings),
         min_version=settings.get("min_version", 0),

@@ -83,6 +83,9 @@ def test_case(
         connection.execute(case.seed.encode())
     build(built, case.after, tmp_path)
     oracle.check(case.forward, database, case.after, dump(built))
+    with psycopg.connect(database) as connection:
+        connection.execute(case.use.encode())
+        connection.rollback()
     oracle.check(case.backward, database if case.forward.refused is None else built, case.before, dump_before)
 
 

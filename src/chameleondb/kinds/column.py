@@ -22,9 +22,9 @@ from chameleondb.kinds.clauses import (
     set_options,
     validate_constraint,
 )
-from chameleondb.kinds.sequence import SequenceOptions, changed_options, decode_options, options_sql
+from chameleondb.kinds.sequence import SequenceOptions, changed_options, continue_counting, decode_options, options_sql
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, constraint, literal, object_name, qualified, quote, relation, type_
+from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, type_
 from chameleondb.sqltext import unwrap
 from chameleondb.steps import Effort, Hazard, HazardName, Step, Transaction
 
@@ -433,22 +433,9 @@ def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
 
 
 def _continue_counting(obj: Column, context: Context) -> list[Step]:
-    """Begin after the greatest value in use, so that the first INSERT does not collide."""
-    facts = context.table_facts(obj.id.table)
-    if facts.rows == 0 and facts.exact:
-        return []
     assert obj.identity is not None
-    sequence = obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq")
-    end = "max" if obj.identity.options.increment > 0 else "min"
-    sql = (
-        f"SELECT pg_catalog.setval({_regclass((obj.id.path[0], sequence))}, {end}({quote(obj.id.name)})) "
-        f"FROM {qualified(obj.id.path[:2])} HAVING {end}({quote(obj.id.name)}) IS NOT NULL"
-    )
-    return [Step(sql=sql, needs=(obj.id,), effort=Effort.SCAN)]
-
-
-def _regclass(path: tuple[str, str]) -> str:
-    return literal(f"{quote(path[0])}.{quote(path[1])}")
+    name = obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq")
+    return continue_counting(relation(obj.id.path[0], name), obj.identity.options, obj.id, context)
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:

@@ -21,7 +21,7 @@ from chameleondb.names import (
     relation,
 )
 from chameleondb.scope import Scope
-from chameleondb.steps import Hazard, HazardName, Lock, LockMode, Step
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.parser import Lead
@@ -286,7 +286,7 @@ def _first(options: SequenceOptions) -> int:
     return -1 if options.maximum is None else options.maximum
 
 
-def _create(obj: Sequence, _context: Context) -> list[Step]:
+def _create(obj: Sequence, context: Context) -> list[Step]:
     type_ = "" if obj.options.type == "bigint" else f" AS {obj.options.type.upper()}"
     kind = "UNLOGGED SEQUENCE" if obj.unlogged else "SEQUENCE"
     create = Step(
@@ -294,7 +294,29 @@ def _create(obj: Sequence, _context: Context) -> list[Step]:
         creates=(obj.id,),
         needs=(namespace(obj.id.path[0]),),
     )
-    return [create, *_own(obj)] if obj.owned_by else [create]
+    if obj.owned_by is None:
+        return [create]
+    return [create, *_own(obj), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
+
+
+def continue_counting(sequence: Identity, options: SequenceOptions, column: Identity, context: Context) -> list[Step]:
+    """Let a new sequence begin after the greatest value in use, so that the first INSERT does not collide.
+
+    Nothing is needed for a new column, whose rows the sequence fills, nor where no value in use is in its way.
+    """
+    owner: Any = context.target.get(column)
+    facts = context.facts.tables.get(column.table)
+    is_empty = facts is not None and facts.exact and facts.rows == 0
+    if column not in context.source or is_empty or owner.type not in ("smallint", "integer", "bigint"):
+        return []
+    end, comparison = ("max", ">=") if options.increment > 0 else ("min", "<=")
+    value = f"{end}({quote(column.name)})"
+    name = literal(f"{quote(sequence.path[0])}.{quote(sequence.path[1])}")
+    sql = (
+        f"SELECT pg_catalog.setval({name}, {value}) FROM {qualified(column.table.path)}"
+        f" HAVING {value} {comparison} {_first(options)}"
+    )
+    return [Step(sql=sql, needs=(column,), effort=Effort.SCAN)]
 
 
 def _own(obj: Sequence) -> list[Step]:
