@@ -223,6 +223,12 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_shells_can_complete_words() -> None:
+    words = {"_CHAMELEON_COMPLETE": "bash_complete", "COMP_WORDS": "chameleon ver", "COMP_CWORD": "1"}
+    done = _run(**words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "plain,version\n", "")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_no_stream_makes_it_crash(encoding: str, project: Path) -> None:
     done = subprocess.run(

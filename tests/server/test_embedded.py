@@ -265,6 +265,21 @@ def test_no_end_of_a_command_leaves_a_server(local: Path, number: signal.Signals
     _wait_until_stopped(instance("main", local))
 
 
+def test_an_end_in_the_middle_of_the_start(local: Path) -> None:
+    with running(instance("main", local)):
+        pass
+    one = instance("main", local)
+    for pause in (0.0, 0.01, 0.05):
+        _wait_until_stopped(one)
+        with _user(local, 60) as user:
+            end = time.monotonic() + 20
+            while not one.is_running() and time.monotonic() < end:
+                time.sleep(0.001)
+            time.sleep(pause)
+            user.kill()
+    _wait_until_stopped(one)
+
+
 def test_many_commands_at_once(local: Path) -> None:
     users = [_user(local, 0.05 * number) for number in range(6)]
     for user in users:

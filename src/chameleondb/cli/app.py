@@ -174,10 +174,13 @@ def run(arguments: Sequence[str]) -> int:
         with app.resources:
             status = cli.main(list(arguments), prog_name="chameleon", standalone_mode=False, obj=app)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # SystemExit is click's answer to a closed pipe
+    except BrokenPipeError:
         # Python flushes stdout at exit and would complain once more.
         sys.stdout = io.StringIO()
         return _CLOSED_PIPE
+    except SystemExit as stop:  # click's, after completing words for a shell or at a closed pipe
+        is_pipe = isinstance(stop.__context__, BrokenPipeError)
+        return _CLOSED_PIPE if is_pipe else stop.code if isinstance(stop.code, int) else 1
     except (click.Abort, KeyboardInterrupt) as stop:
         cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
         sys.stderr.write("\ninterrupted\n")

@@ -229,15 +229,17 @@ def halt(home: Path, *, at_once: bool) -> None:
     """End the server of a home now, users or not; for the keeper, which knows that there are none."""
     for number in (signal.SIGQUIT,) if at_once else (signal.SIGINT, signal.SIGQUIT):
         end = time.monotonic() + 30
-        pid = _postmaster(home / "data")
+        is_told = False
         while time.monotonic() < end:
             with disk.locked(home / "server.lock") as was_free:
                 if was_free:
                     return
-            if pid is not None:
+            # A server that has just been started has not written its number yet.
+            pid = _postmaster(home / "data")
+            if not is_told and pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-                pid = None
+                is_told = True
             time.sleep(0.02)
 
 
