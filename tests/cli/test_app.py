@@ -215,11 +215,12 @@ def test_signals_clean_up(number: signal.Signals, status: int) -> None:
     assert b"Traceback" not in err
 
 
-def test_a_closed_pipe_is_quiet() -> None:
+@pytest.mark.parametrize("words", [["version"], ["version", "--format", "json"], ["nonsense", "--format", "json"]])
+def test_a_closed_pipe_is_quiet(words: list[str]) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as pipe:
-        done = subprocess.run([*CHAMELEON, "version"], stdout=pipe, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run([*CHAMELEON, *words], stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
 
 

@@ -165,26 +165,36 @@ _CLOSED_PIPE = 141  # what a shell reports for a process that SIGPIPE ended
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit status and never raises for a user's mistake."""
-    app = App()
+    try:
+        status = _run(list(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout at exit and would complain once more.
+        sys.stdout = io.StringIO()
+        return _CLOSED_PIPE
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    app, stdout = App(), sys.stdout
     # A program that reads JSON must get it even if the other options are wrong.
     if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
         app.out.format = "json"
     try:
         _install_signal_handlers()
         with app.resources:
-            status = cli.main(list(arguments), prog_name="chameleon", standalone_mode=False, obj=app)
+            status = cli.main(arguments, prog_name="chameleon", standalone_mode=False, obj=app)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout at exit and would complain once more.
-        sys.stdout = io.StringIO()
-        return _CLOSED_PIPE
-    except SystemExit as stop:  # click's, after completing words for a shell or at a closed pipe
-        is_pipe = isinstance(stop.__context__, BrokenPipeError)
+    except SystemExit as stop:
+        # click's: after completing words for a shell, or at a closed pipe, where it also exchanges stdout.
+        is_pipe = sys.stdout is not stdout
         return _CLOSED_PIPE if is_pipe else stop.code if isinstance(stop.code, int) else 1
     except (click.Abort, KeyboardInterrupt) as stop:
         cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
         sys.stderr.write("\ninterrupted\n")
         return 128 + (cause.signal if isinstance(cause, _Terminated) else signal.SIGINT)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         return _report(app, error)
     return status if isinstance(status, int) else 0
