@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from chameleondb.model.schema import Object
 from chameleondb.names import Identity
@@ -26,19 +28,27 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def plain(value: Any) -> Any:
-    """Return a model value as JSON values: dataclasses as objects without what is None, identities and tuples as lists.
+def plain(value: Any, *, all_fields: bool = False) -> Any:
+    """Return a model value as JSON values: tuples as lists, dataclasses as objects of what is not default.
 
-    Fields that do not count in comparisons are left out.
+    Fields that do not count in comparisons are left out unless `all_fields`.
     """
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, Identity):
         return [value.space, *value.path]
     if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        values = ((f.name, getattr(value, f.name)) for f in fields(value) if f.compare)
-        return {name: plain(v) for name, v in values if v is not None}
-    return value
+        return [plain(v, all_fields=all_fields) for v in value]
+    return {
+        name: plain(v, all_fields=all_fields)
+        for name, default, compare in _fields(value.__class__)
+        if (compare or all_fields) and (v := getattr(value, name)) != default
+    }
+
+
+@cache
+def _fields(model: Any) -> tuple[tuple[str, Any, bool], ...]:
+    return tuple((f.name, f.default, f.compare) for f in fields(model))
 
 
 def schema_hash(objects: Iterable[Object]) -> str:
@@ -47,3 +57,35 @@ def schema_hash(objects: Iterable[Object]) -> str:
     for obj in sorted(objects, key=lambda o: o.id):
         digest.update(canonical_json([type(obj).__name__, plain(obj)]).encode() + b"\n")
     return digest.hexdigest()
+
+
+def restore(model: Any, data: Any) -> Any:
+    """Return what `plain` made `data` from.
+
+    Raises: ValueError, KeyError or TypeError if it was made from something else.
+    """
+    return _restorer(model)(data)
+
+
+@cache
+def _restorer(model: Any) -> Callable[[Any], Any]:
+    """Build, once per type, the function that restores it."""
+    if model is Identity:
+        return lambda data: Identity(data[0], tuple(data[1:]))
+    origin, arguments = get_origin(model), get_args(model)
+    if origin in (Union, UnionType):
+        (inner,) = (a for a in arguments if a is not type(None))
+        return _restorer(inner)
+    if origin is tuple:
+        item = _restorer(arguments[0])
+        return lambda data: tuple([item(d) for d in data])
+    if is_dataclass(model) and isinstance(model, type):
+        hints = get_type_hints(model)
+        restorers = {f.name: _restorer(hints[f.name]) for f in fields(model)}
+        simple = {name for name, r in restorers.items() if r is _same}
+        return lambda data: model(**{k: v if k in simple else restorers[k](v) for k, v in data.items()})
+    return _same
+
+
+def _same(data: Any) -> Any:
+    return data

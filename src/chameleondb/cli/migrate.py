@@ -29,9 +29,18 @@ RULE = "─" * 49
     help="Consent to a destructive step, e.g. drops-data:users.age; '*' for all. Repeatable.",
 )
 @click.option("--plan", "expected", metavar="HASH", help="Apply only if the plan has this hash (from --dry-run).")
+@click.option("--no-cache", is_flag=True, help="Let PostgreSQL elaborate the whole schema anew.")
 @format_option
 @click.pass_obj
-def command(app: App, check: bool, dry_run: bool, apply_: bool, allow: tuple[str, ...], expected: str | None) -> int:
+def command(
+    app: App,
+    check: bool,
+    dry_run: bool,
+    apply_: bool,
+    allow: tuple[str, ...],
+    expected: str | None,
+    no_cache: bool,
+) -> int:
     """Show what would change in the database; with --apply, change it.
 
     Without options nothing is changed: the differences between the schema files and the database are listed.
@@ -43,8 +52,8 @@ def command(app: App, check: bool, dry_run: bool, apply_: bool, allow: tuple[str
     if not apply_ and (allow or expected):
         raise UsageError("CHM0511", "--allow and --plan go with --apply")
     if apply_:
-        return _apply(app, allow, expected)
-    what = _preview(app)
+        return _apply(app, allow, expected, no_cache=no_cache)
+    what = _preview(app, no_cache=no_cache)
     if app.out.json_wanted:
         app.out.json(_document(what))
     elif dry_run:
@@ -54,13 +63,14 @@ def command(app: App, check: bool, dry_run: bool, apply_: bool, allow: tuple[str
     return CHANGES_PENDING if check and what.pending else 0
 
 
-def _preview(app: App, connection: Any = None) -> Preview:
+def _preview(app: App, connection: Any = None, *, no_cache: bool) -> Preview:
     from chameleondb.diagnostics import render
+    from chameleondb.workflow.elaboration import Cache
     from chameleondb.workflow.migrate import preview
     from chameleondb.workflow.source import load, read
 
     loaded = load(read(app.project.schema_files()))
-    if loaded.warnings:
+    if loaded.warnings and app.out.verbosity > 0:
         app.out.note(render(loaded.warnings))
     connection = connection or app.connect(purpose="migrate", read_only=True)
     return preview(
@@ -68,6 +78,7 @@ def _preview(app: App, connection: Any = None) -> Preview:
         loaded.declared,
         shadows(app, connection),
         small_table_bytes=app.project.settings.small_table_bytes,
+        cache=None if no_cache else Cache(app.project.local / "cache"),
     )
 
 
@@ -89,18 +100,21 @@ def shadows(app: App, connection: Any) -> Shadows:
     )
 
 
-def _apply(app: App, allow: tuple[str, ...], expected: str | None) -> int:
+def _apply(app: App, allow: tuple[str, ...], expected: str | None, *, no_cache: bool) -> int:
     from chameleondb.apply.executor import Patience
     from chameleondb.postgres.ledger import RUN_LOCK_KEY
     from chameleondb.postgres.session import run_lock
-    from chameleondb.workflow.migrate import apply
+    from chameleondb.workflow.migrate import apply, prove_first
 
     settings = app.project.settings
     connection = app.connect(purpose="migrate --apply")
     with run_lock(connection, RUN_LOCK_KEY, settings.lock_deadline_s):
-        what = _preview(app, connection)
+        what = _preview(app, connection, no_cache=no_cache)
         allow = (*allow, *_ask_consent(app.out, what.plan, allow))
         what.plan.require_consent(allow)
+        unproven = prove_first(connection, what, shadows(app, connection))
+        if unproven is not None:
+            app.out.warn(f"the plan was not tried on a copy first: {unproven}")
         watcher = _Watcher(app.out)
         if what.plan.groups and not app.out.json_wanted:
             app.out.result("📋 Applying migration...")

@@ -15,7 +15,7 @@ from typing import Any
 from chameleondb.diff import diff
 from chameleondb.errors import DatabaseError
 from chameleondb.kind import Context, Kind
-from chameleondb.model.declared import Declared, SqlBlock
+from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import Identity
@@ -42,7 +42,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What an sql block did: the keys of the unmodelled objects it made; `early` if it needs nothing that is declared."""
+    """What an sql block made, by key; `early` if it could do so before anything declared was there."""
 
     block: SqlBlock
     keys: tuple[tuple[str, str], ...]
@@ -67,23 +67,29 @@ class _Item:
     round: int = 0
 
 
-def elaborate(connection: Connection, declared: Declared, kinds: Kinds, namespaces: Sequence[str]) -> Elaborated:
-    """Create everything declared in the empty database behind `connection` and read it back.
+def elaborate(
+    connection: Connection,
+    objects: Mapping[Identity, Object],
+    blocks: Sequence[SqlBlock],
+    kinds: Kinds,
+    namespaces: Sequence[str],
+) -> Elaborated:
+    """Create objects and run blocks in the empty database behind `connection`, and read back what it holds then.
 
     Failures of single statements are returned, not raised: they belong to places in the schema files.
     """
-    declared_schema = Schema(declared.objects)
+    declared_schema = Schema(objects)
     facts = Facts(server_version=connection.info.server_version)
     difference = diff(Schema(), declared_schema, kinds, context=lambda s: Context(s, declared_schema, kinds, facts))
     steps = order(difference.changes, Schema(), declared_schema, kinds)
-    items = [_Item(b.sql, block=b) for b in declared.blocks] + [_Item(s.sql, step=s) for s in steps]
+    items = [_Item(b.sql, block=b) for b in blocks] + [_Item(s.sql, step=s) for s in steps]
     with translated():
         connection.execute("SET synchronous_commit = off")
     failures = _run_in_rounds(connection, items)
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     schema = read_schema(connection, kinds.values(), namespaces)
-    return Elaborated(schema=_settle(declared.objects, schema, kinds), blocks=_attribute(connection, items, schema))
+    return Elaborated(schema=_settle(objects, schema, kinds), blocks=_attribute(connection, items, schema))
 
 
 def _run_in_rounds(connection: Connection, items: Sequence[_Item]) -> list[tuple[_Item, DatabaseError]]:

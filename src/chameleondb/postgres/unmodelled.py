@@ -65,13 +65,16 @@ NOT_OBJECTS: dict[str, str] = {
 _PARTS = """
     SELECT FROM pg_catalog.pg_depend d
      WHERE d.classid = o.classid AND d.objid = o.objid AND d.objsubid = 0
-       AND (d.deptype IN ('e', 'i', 'P', 'S') OR (d.deptype = 'a' AND o.catalog IN ('pg_class', 'pg_opfamily')))"""
+       AND (d.deptype IN ('e', 'i', 'P', 'S')
+            OR (d.deptype = 'a' AND (o.catalog = 'pg_opfamily' OR EXISTS (
+               SELECT FROM pg_catalog.pg_class s WHERE o.catalog = 'pg_class' AND s.oid = o.objid AND s.relkind = 'S'))))"""
 
 
 # Compared to see whether the database has what an sql block says; the empty search_path makes the text exact.
 _DEFINITION = """CASE
-         WHEN o.catalog = 'pg_proc' THEN (SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
-                                            FROM pg_catalog.pg_proc p WHERE p.oid = o.objid)
+         WHEN o.catalog = 'pg_proc'
+         THEN (SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
+                 FROM pg_catalog.pg_proc p WHERE p.oid = o.objid)
          WHEN o.catalog = 'pg_class' THEN (SELECT CASE WHEN c.relkind IN ('v', 'm')
                                                        THEN pg_catalog.pg_get_viewdef(c.oid) END
                                              FROM pg_catalog.pg_class c WHERE c.oid = o.objid)

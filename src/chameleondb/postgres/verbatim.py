@@ -1,4 +1,4 @@
-"""Objects of unmodelled kinds that tables need, as the statements that make them: carried in `sql` blocks, unchanged."""
+"""Objects of unmodelled kinds that tables need, as the statements that make them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ _NEEDED = """
           FROM pg_catalog.pg_type WHERE typtype = 'c'
     ), starts AS (
         SELECT 'pg_catalog.pg_class'::regclass::oid AS classid, oid AS objid FROM tables
-        UNION ALL SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid FROM pg_catalog.pg_index i JOIN tables t ON t.oid = i.indrelid
-        UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid FROM pg_catalog.pg_attrdef a JOIN tables t ON t.oid = a.adrelid
+        UNION ALL SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid
+                    FROM pg_catalog.pg_index i JOIN tables t ON t.oid = i.indrelid
+        UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid
+                    FROM pg_catalog.pg_attrdef a JOIN tables t ON t.oid = a.adrelid
         UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, k.oid
                     FROM pg_catalog.pg_constraint k JOIN tables t ON t.oid = k.conrelid
     ), needed AS (
@@ -66,13 +68,15 @@ _TYPE = """
     SELECT CASE t.typtype
         WHEN 'd' THEN pg_catalog.format('CREATE DOMAIN %%s AS %%s', pg_catalog.format_type(t.oid, NULL),
                                         pg_catalog.format_type(t.typbasetype, t.typtypmod))
-            || CASE WHEN t.typcollation <> b.typcollation THEN (SELECT pg_catalog.format(' COLLATE %%I.%%I', n.nspname, c.collname)
+            || CASE WHEN t.typcollation <> b.typcollation THEN (
+                    SELECT pg_catalog.format(' COLLATE %%I.%%I', n.nspname, c.collname)
                       FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
                      WHERE c.oid = t.typcollation) ELSE '' END
             || coalesce(' DEFAULT ' || pg_catalog.pg_get_expr(t.typdefaultbin, 0), '')
             || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
             || coalesce((SELECT pg_catalog.string_agg(
-                                  pg_catalog.format(' CONSTRAINT %%I %%s', k.conname, pg_catalog.pg_get_constraintdef(k.oid)),
+                                  pg_catalog.format(' CONSTRAINT %%I %%s', k.conname,
+                                                    pg_catalog.pg_get_constraintdef(k.oid)),
                                   '' ORDER BY k.conname)
                            FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '')
         WHEN 'c' THEN pg_catalog.format('CREATE TYPE %%s AS (%%s)', pg_catalog.format_type(t.oid, NULL),
@@ -85,7 +89,8 @@ _TYPE = """
                                       WHERE c.oid = a.attcollation) ELSE '' END, ', ' ORDER BY a.attnum)
                FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
               WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
-        WHEN 'r' THEN (SELECT pg_catalog.format('CREATE TYPE %%s AS RANGE (SUBTYPE = %%s)', pg_catalog.format_type(t.oid, NULL),
+        WHEN 'r' THEN (SELECT pg_catalog.format('CREATE TYPE %%s AS RANGE (SUBTYPE = %%s)',
+                                                pg_catalog.format_type(t.oid, NULL),
                                                 pg_catalog.format_type(r.rngsubtype, NULL))
                          FROM pg_catalog.pg_range r
                         WHERE r.rngtypid = t.oid AND r.rngcanonical = 0 AND r.rngsubdiff = 0 AND r.rngcollation = 0)

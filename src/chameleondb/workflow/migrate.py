@@ -7,33 +7,32 @@ Both go the same way: elaborate what is declared, read the database, diff, ask t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
-from chameleondb.diagnostics import Diagnostics
+from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff
 from chameleondb.errors import StalePlan
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
-from chameleondb.model.declared import Declared, Hint
+from chameleondb.model.declared import Declared, Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import DEFAULT_NAMESPACE, Identity
 from chameleondb.planner.plan import Group, Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
-from chameleondb.postgres.elaborate import Block, Elaborated, Failure, elaborate, unplanned
+from chameleondb.postgres.elaborate import Block, Elaborated, unplanned
 from chameleondb.postgres.facts import read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Version, read_head, read_version
 from chameleondb.postgres.session import Connection
+from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
-
-OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
-"""Opens an empty database that offers the given extensions."""
+from chameleondb.workflow.elaboration import Cache, OpenShadow, elaborate
+from chameleondb.workflow.proof import prove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,7 @@ class Preview:
 
     plan: Plan
     declared: Declared
+    source: Schema
     target: Schema
     head: Head
     version: Version
@@ -65,14 +65,16 @@ def preview(
     open_shadow: OpenShadow,
     *,
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT,
+    cache: Cache | None = None,
 ) -> Preview:
-    """Return what would change.
+    """Return what would change. Without a `cache`, everything declared is elaborated.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
     head = read_head(connection)
     spaces = _namespaces(declared)
-    elaborated = _elaborate(declared, open_shadow, spaces)
+    major = connection.info.server_version // 10000
+    elaborated = elaborate(declared, open_shadow, spaces, major=major, cache=cache or Cache(None))
     wider = tuple(sorted({*spaces, *head.namespaces}))
     source = read_schema(connection, KINDS, wider)
     version = _Lazy(lambda: read_version(connection, head))
@@ -87,6 +89,7 @@ def preview(
     return Preview(
         plan=plan,
         declared=declared,
+        source=source,
         target=elaborated.schema,
         head=head,
         version=Version(
@@ -97,6 +100,20 @@ def preview(
         unplanned=tuple(unplanned(source.unmodelled, elaborated.schema.unmodelled)),
         recorded=head.schema_hash == schema_hash(elaborated.schema.objects.values()),
     )
+
+
+def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) -> str | None:
+    """Try the plan on an empty copy. Return None if it is proven, or why that could not be tried.
+
+    Raises: PlanError if a statement fails or the plan leads elsewhere.
+    """
+    if not what.plan.groups:
+        return None
+    namespaces = tuple(sorted({*what.version.namespaces, *what.head.namespaces}))
+    needed = read_needed(connection, namespaces)
+    place = Span(Source("<database>", ""), 0, 0)
+    carried = [SqlBlock(v.sql, place) for v in needed if v.sql is not None]
+    return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces)
 
 
 def apply(
@@ -151,27 +168,6 @@ class _Lazy:
 def _namespaces(declared: Declared) -> tuple[str, ...]:
     spaces = {i.path[0] for i in declared.objects if i.space in ("relation", "type", "namespace")}
     return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
-
-
-def _elaborate(declared: Declared, open_shadow: OpenShadow, spaces: tuple[str, ...]) -> Elaborated:
-    extensions = frozenset(i.name for i in declared.objects if i.space == "extension")
-    with open_shadow(extensions) as connection:
-        elaborated = elaborate(connection, declared, KIND_OF, spaces)
-    if elaborated.failures:
-        diagnostics = Diagnostics()
-        for failure in elaborated.failures:
-            _diagnose(failure, declared, diagnostics)
-        diagnostics.raise_errors()
-    return elaborated
-
-
-def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) -> None:
-    """Lay the server's refusal at the place in the schema files that it is about."""
-    own = declared.spans.get(failure.identity) if failure.identity else None
-    span = failure.block.span if failure.block else own
-    if span is None:
-        raise failure.error
-    diagnostics.error("CHM0350", f"PostgreSQL: {failure.error.message}", span, help=failure.error.hint)
 
 
 def _unfollowed(hints: Mapping[Identity, Hint], version: _Lazy) -> dict[Identity, Hint]:

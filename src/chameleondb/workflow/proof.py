@@ -1,0 +1,117 @@
+"""Proving a plan before it runs: on an empty copy of what it touches, and by reading back where it leads.
+
+The copy is made from the model of the source, so that every statement meets the very objects it was planned for. The
+proof holds for structure; what the rows say is known only when the plan runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from chameleondb.diff import diff
+from chameleondb.errors import DatabaseError, PlanError
+from chameleondb.kind import Context
+from chameleondb.kinds import KIND_OF, KINDS
+from chameleondb.model.declared import SqlBlock
+from chameleondb.model.facts import Facts
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity
+from chameleondb.planner.plan import Plan
+from chameleondb.postgres.apply import ApplySession
+from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.elaborate import elaborate
+from chameleondb.postgres.session import Connection
+from chameleondb.workflow.elaboration import OpenShadow
+
+
+def prove(
+    plan: Plan,
+    source: Schema,
+    target: Schema,
+    carried: Iterable[SqlBlock],
+    open_shadow: OpenShadow,
+    namespaces: tuple[str, ...],
+) -> str | None:
+    """Run the plan on a copy and compare. Return None if it is proven, or why it could not be tried.
+
+    Raises: PlanError CHM1006 if a statement fails, CHM1007 if the plan leads elsewhere.
+    """
+    touched = _touched(plan)
+    copied = _copied(source, touched)
+    extensions = frozenset(i.name for s in (source, target) for i in s.objects if i.space == "extension")
+    with open_shadow(extensions) as connection:
+        made = elaborate(connection, copied, tuple(carried), KIND_OF, namespaces)
+        if made.failures:
+            return f"the copy could not be made: {made.failures[0].error.message}"
+        _run(plan, connection)
+        result = read_schema(connection, KINDS, namespaces, unmodelled=False)
+        version = connection.info.server_version
+    _compare(result, target, touched, version)
+    return None
+
+
+def _touched(plan: Plan) -> frozenset[Identity]:
+    """Return every identity that a change is about, with the tables they lie in."""
+    found: set[Identity] = set()
+    for change in plan.changes:
+        for obj in (change.old, change.new):
+            if obj is not None:
+                parent = KIND_OF[type(obj)].parent(obj)
+                found.update(i for i in (obj.id, parent) if i is not None)
+        found.add(change.id)
+    found |= {lock.relation for step in plan.steps for lock in step.locks}
+    return frozenset(found)
+
+
+def _copied(source: Schema, touched: frozenset[Identity]) -> dict[Identity, Object]:
+    """Return the part of the source that the plan can meet: touched tables whole, and what they refer to."""
+    waiting = [o for i, o in source.objects.items() if i in touched or i.space in ("type", "extension", "namespace")]
+    by_table: dict[Identity, list[Object]] = {}
+    for obj in source.objects.values():
+        parent = KIND_OF[type(obj)].parent(obj)
+        if parent is not None:
+            by_table.setdefault(parent, []).append(obj)
+    copied: dict[Identity, Object] = {}
+    while waiting:
+        obj = waiting.pop()
+        if obj.id in copied:
+            continue
+        copied[obj.id] = obj
+        kind = KIND_OF[type(obj)]
+        parent = kind.parent(obj)
+        needed = [*kind.references(obj), *source.edges.get(obj.id, ()), *([parent] if parent else [])]
+        waiting += [source.objects[i] for i in needed if i in source.objects and i not in copied]
+        waiting += by_table.get(obj.id, ())
+    return {i: o for i, o in source.objects.items() if i in copied}
+
+
+def _run(plan: Plan, connection: Connection) -> None:
+    session = ApplySession(connection)
+    for step in plan.steps:
+        try:
+            session.execute_alone(step.sql, 0)
+        except DatabaseError as error:
+            raise PlanError(
+                "CHM1006",
+                f"on an empty copy of the database this statement fails: {step.sql}: {error.message}",
+                hint=error.hint or "make the change in smaller steps; nothing was changed",
+            ) from None
+
+
+def _compare(result: Schema, target: Schema, touched: frozenset[Identity], version: int) -> None:
+    def part(schema: Schema) -> Mapping[Identity, Object]:
+        return {i: o for i, o in schema.objects.items() if i in touched}
+
+    reached, wanted = Schema(part(result), result.edges), Schema(part(target), target.edges)
+    facts = Facts(server_version=version)
+    everything = frozenset(reached.objects)
+    rest = diff(
+        reached, wanted, KIND_OF, managed=lambda: everything, context=lambda s: Context(s, wanted, KIND_OF, facts)
+    )
+    left = [change for change in rest.changes if change.steps or change.replaces]
+    if left:
+        raise PlanError(
+            "CHM1007",
+            f"the plan would not lead to the declared schema: {left[0].id} would still differ",
+            hint="this is a fault of Chameleon: please report the schema before and after; nothing was changed",
+        )
