@@ -377,12 +377,26 @@ def _make_socket_directory(chosen: Instance, user: tuple[int, int] | None) -> No
     disk.make_directory(folder, mode=0o700)
     if user is not None and folder.lstat().st_uid == 0:
         os.chown(folder, *user)
-    # Its name can be guessed, so somebody else may have made it.
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077 or found.st_uid != (user[0] if user else os.geteuid()):
+    if not _is_private(folder):
         raise UsageError(
             "CHM0543", f"{folder} belongs to somebody else", hint="remove it, or shorten the project's path"
         )
+
+
+def _is_private(folder: Path) -> bool:
+    # Its name can be guessed, so somebody else may have made it.
+    user = server_user()
+    found = folder.lstat()
+    owner = os.geteuid() if user is None else user[0]
+    return stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077 and found.st_uid == owner
+
+
+def remove_socket_directory(home: Path) -> None:
+    """Delete the short folder that a stopped server had for its socket, if it had one."""
+    chosen = Instance(home)
+    folder = chosen.socket_directory
+    if folder != chosen.data and folder.exists() and _is_private(folder):
+        disk.remove_tree(folder)
 
 
 def _postmaster(data: Path) -> int | None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from chameleondb import disk
-from chameleondb.postgres.embedded import Instance, halt
+from chameleondb.postgres.embedded import halt, remove_socket_directory
 
 
 def main(home: Path, keeper_lock: int, *, is_temporary: bool) -> None:
@@ -21,8 +21,7 @@ def main(home: Path, keeper_lock: int, *, is_temporary: bool) -> None:
     users_lock = disk.open_lock(home / "users.lock", wait=True)
     if not (home / "kept").exists():
         halt(home, at_once=is_temporary)
-        if (sockets := Instance(home).socket_directory) != home / "data":
-            disk.remove_tree(sockets)
+        remove_socket_directory(home)
     if is_temporary:
         disk.remove_tree(home)
     # In this order: who gets `users.lock` next must find that there is no keeper.
