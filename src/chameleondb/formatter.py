@@ -147,7 +147,7 @@ class _Formatter:
 
     def item(self, item: Declaration | RawSql) -> None:
         if isinstance(item, RawSql):
-            self.lines.append(self.inline(item.first, item.first + 1))
+            self.lines.append(self.inline(item.first, item.first))
             return
         last = item.last
         texts = self.texts
@@ -274,4 +274,4 @@ class _Formatter:
             return False
         if text == "," or first or self.texts[index - 1] == ",":
             return text == "," or is_word(text) or is_string(text) or text.isdecimal()
-        return bool(gap) and re.match(r"[\w\"]", text) is not None and not text.startswith('"""')
+        return bool(gap) and re.match(r"[\w\"]", text) is not None

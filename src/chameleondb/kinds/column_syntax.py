@@ -26,7 +26,7 @@ from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import enquote, name_text
 from chameleondb.syntax.tree import Field
-from chameleondb.syntax.values import Value, value
+from chameleondb.syntax.values import KEYWORDS, Value, value
 
 # --- clauses: productions ---
 
@@ -248,6 +248,8 @@ def _default_text(obj: Column) -> str:
         return "uuid()"
     if _PLAIN_DEFAULT.match(default) and default not in {"uuid()", "uuid_v4()"}:
         return default
+    if default in KEYWORDS.values():
+        return default.lower()
     if default == f"'{{}}'::{obj.type}":
         return "[]"
     typed = _TYPED_STRING.match(default)

@@ -134,7 +134,8 @@ def _finish(scope: Scope) -> None:
             message = f"entity `{entity.name}` is not named in the singular and in Pascal case"
             help = f'usual is `entity {entity_name(entity.name)} table "{entity.table}"`'
             scope.diagnostics.warning("CHM0206", message, entity.node.name_span, help=help)
-        if entity.columns and entity.primary is None:
+        unread = entity.node.broken or any(field.clause("primary") for field in entity.node.fields)
+        if entity.columns and entity.primary is None and not unread:
             scope.diagnostics.warning(
                 "CHM0408",
                 f"entity `{entity.name}` has no primary key",

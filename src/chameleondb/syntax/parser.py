@@ -108,7 +108,7 @@ class _Parser:
         cursor = self.cursor
         word, first = cursor.text, cursor.at
         lead = self.grammar.leads.get(word)
-        if word == "sql" and not docs:
+        if _is_sql(word) and not docs:
             self.sql()
             return
         if lead is None:
@@ -129,21 +129,17 @@ class _Parser:
 
     def sql(self) -> None:
         cursor = self.cursor
-        cursor.advance()
         text = cursor.text
-        if text[:3] != '"""':
+        opening = text.find('"""')
+        if opening < 0:
+            cursor.advance()
             cursor.fail('expected `"""` after `sql`', help='sql """ CREATE VIEW … """')
-        if len(text) < 6 or text[-3:] != '"""':
-            cursor.fail(
-                "a sql block has no end",
-                code="CHM0103",
-                help='close it with `"""`',
-                span=cursor.span(cursor.at - 1, cursor.at - 1),
-            )
-        start = cursor.starts[cursor.at] + 3
-        self.tree.blocks.append(
-            RawSql(text[3:-3], Span(cursor.tokens.source, start, start + len(text) - 6), cursor.at - 1)
-        )
+        start = cursor.starts[cursor.at]
+        if len(text) < opening + 6 or text[-3:] != '"""':
+            span = Span(cursor.tokens.source, start, start + opening + 3)
+            cursor.fail("a sql block has no end", code="CHM0103", help='close it with `"""`', span=span)
+        span = Span(cursor.tokens.source, start + opening + 3, start + len(text) - 3)
+        self.tree.blocks.append(RawSql(text[opening + 3 : -3], span, cursor.at))
         cursor.advance()
 
     def body(self, node: Declaration) -> None:
@@ -294,6 +290,10 @@ class _Parser:
 
     def starts_declaration_or_sql(self) -> bool:
         cursor = self.cursor
-        if cursor.text == "sql":
-            return cursor.peek()[:3] == '"""'
+        if _is_sql(cursor.text):
+            return True
         return self.starts_declaration() or (cursor.text[:3] == "///" and cursor.texts[cursor.at - 1] == "}")
+
+
+def _is_sql(text: str) -> bool:
+    return text == "sql" or (text[:3] == "sql" and '"""' in text)

@@ -17,17 +17,18 @@ SOURCE_BYTES_MAX = 64 * 1024 * 1024
 """A larger file is refused before it is read into tokens."""
 
 # Strings and comments without an end run to the end of the line or text, so that no input makes the scan quadratic.
-# SQL strings and comments are tokens because raw expressions stand between parentheses and may contain anything.
+# SQL strings and comments are tokens because raw expressions stand between parentheses and may contain anything. A sql
+# block is one token with its leading word: elsewhere three quotes are an SQL name that ends in a quote.
 _MASTER = re.compile(
     r"""
     ( (?: \s+ | //(?!/(?!/))[^\n]* | /\*[\s\S]*?\*/ )*+ )
     (
       [eE]'(?:[^'\\]++|\\[\s\S]|'')*+'?
+    | sql\s*""\"[\s\S]*?(?:""\"|\Z)
     | [^\W\d][\w$]*
     | ,
     | :
     | [(){}\[\]?]
-    | ""\"[\s\S]*?(?:""\"|\Z)
     | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?
     | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
     | '(?:[^']++|'')*+'?
@@ -109,12 +110,12 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 def is_word(text: str) -> bool:
     """Whether a token is a word: an identifier or a keyword, as its place decides."""
-    return text[:1].isidentifier()
+    return text[:1].isidentifier() and "'" not in text and '"' not in text
 
 
 def is_string(text: str) -> bool:
     """Whether a token is a double-quoted string: a text or a quoted name."""
-    return text[:1] == '"' and text[:3] != '"""'
+    return text[:1] == '"'
 
 
 def unquote(text: str) -> str | None:

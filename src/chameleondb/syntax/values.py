@@ -8,7 +8,7 @@ from chameleondb.names import literal
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import is_string, is_word
 
-_KEYWORDS = {
+KEYWORDS = {
     word: word.upper()
     for word in (
         "current_timestamp",
@@ -23,6 +23,8 @@ _KEYWORDS = {
         "current_schema",
     )
 } | {"true": "true", "false": "false", "null": "NULL"}
+"""Words that are values, and their SQL."""
+
 _FUNCTIONS = {"uuid": "gen_random_uuid", "uuid_v4": "gen_random_uuid"}
 
 
@@ -67,8 +69,8 @@ def _word(cursor: Cursor) -> Value:
     if cursor.text == "(":
         name = _FUNCTIONS.get(word, word)
         return Value(f"{name}({_call_arguments(cursor)})")
-    if word in _KEYWORDS:
-        return Value(_KEYWORDS[word])
+    if word in KEYWORDS:
+        return Value(KEYWORDS[word])
     if "." in word:
         cursor.fail(f"`{word}` is no value", help="write SQL in parentheses", span=cursor.span_since(first))
     return Value(literal(word), word)

@@ -17,7 +17,8 @@ USERS = relation("public", "users")
 
 def test_the_example_of_the_guide() -> None:
     schema = loaded(
-        "entity User {\n    id: uuid primary,\n    email: string unique,\n    name: string,\n    age: int,  // ← New field\n}\n"
+        "entity User {\n    id: uuid primary,\n    email: string unique,\n    name: string,\n"
+        "    age: int,  // ← New field\n}\n"
     )
     assert (schema.entities, schema.fields, schema.warnings) == (("User",), 4, ())
 
@@ -211,7 +212,8 @@ def test_descriptions() -> None:
 
 def test_enums() -> None:
     schema = declared(
-        'enum Plan in blog was Tier { free, pro was basic, "team plan" } entity U { id: int primary, p: Plan default "free" , q: Plan default pro}'
+        'enum Plan in blog was Tier { free, pro was basic, "team plan" }'
+        'entity U { id: int primary, p: Plan default "free" , q: Plan default pro}'
     )
     found = only(schema, "Enum")
     assert (found.id.path, found.values) == (("blog", "plan"), ("free", "pro", "team plan"))
@@ -222,7 +224,8 @@ def test_enums() -> None:
 def test_sequences_extensions_namespaces() -> None:
     schema = declared(
         "sequence n in shop as int start 100 increment 5 min 1 max 999 cache 10 cycle unlogged owned by Order.number "
-        'entity Order in shop { id: int primary, number: int } extension "pg_trgm" in shop version "1.6" namespace other'
+        'entity Order in shop { id: int primary, number: int } extension "pg_trgm" in shop version "1.6"'
+        "namespace other"
     )
     found = only(schema, "Sequence")
     assert found.options == SequenceOptions(
@@ -261,7 +264,6 @@ USER = "entity User { id: int primary, code: int unique, x: int, y: int, unique 
         ("", "posts: [Post] via author_id"),
         ("author: User", "posts: [Post] via author_id"),
         ("author: User via author_id", "posts: [Post]"),
-        ("author: User", "posts: [Post] via author_id"),
         ("", "post: Post? via author_id"),
     ],
 )

@@ -43,7 +43,7 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id: int primary }\ud800", "CHM0112", "\ud800", "UTF-8"),
         ('sql """ COPY t FROM STDIN; """', "CHM0115", "COPY t FROM STDIN", "data"),
         ('sql """ \\connect x\n """', "CHM0114", "\\connect x", "SQL"),
-        ('sql """ SELECT 1', "CHM0103", "sql", '"""'),
+        ('sql """ SELECT 1', "CHM0103", 'sql """', '"""'),
     ],
 )
 def test_code_place_and_help(text: str, code: str, place: str, help: str) -> None:
