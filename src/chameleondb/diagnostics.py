@@ -95,6 +95,9 @@ class Diagnostics:
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic."""
         self._found.append(diagnostic)

@@ -183,7 +183,10 @@ class Scope:
         if key in self._types:
             base = self._types[key]
         else:
-            base = self._types[key] = self._resolve(node, span)
+            mistakes = len(self.diagnostics)
+            base = self._resolve(node, span)
+            if len(self.diagnostics) == mistakes:
+                self._types[key] = base
         return base + "[]" if base and (node.many or node.array) else base
 
     def _resolve(self, node: TypeName, span: Callable[[], Span]) -> str | None:

@@ -191,7 +191,12 @@ def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
     entity.types[node.name] = type_
     values = draft.values
     values.pop("annotated", None)
-    if not values.pop("nullable", False):
+    nullable = values.pop("nullable", False)
+    if nullable and "not_null" in values:
+        message = f"field `{node.name}` cannot be both nullable and required"
+        help = "serial, identity and `not null` make it required: take one off"
+        scope.diagnostics.error("CHM0310", message, node.head_span, help=help)
+    if not nullable:
         values.setdefault("not_null", NotNull())
     obj = Column(id=identity, type=type_, position=len(entity.columns), **values)
     scope.add(entity, obj, node.head_span, f"{entity.name}.{node.name}", node.docs)

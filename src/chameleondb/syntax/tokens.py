@@ -35,7 +35,7 @@ _MASTER = re.compile(
     | ///[^\n]*
     | --[^\n]*
     | /\*[\s\S]*
-    | \$\$[\s\S]*?\$\$
+    | \$([^\W\d]\w*|)\$[\s\S]{0,65536}?\$\3\$
     | \S
     | \Z
     )
@@ -70,16 +70,12 @@ def tokenize(source: Source) -> Tokens:
     _refuse_unreadable(source)
     text = source.text
     bom = 1 if text.startswith("\ufeff") else 0
-    pairs = _MASTER.findall(text, bom)
-    if len(pairs) > 1 and pairs[-1][1] == pairs[-2][1] == "":
-        pairs.pop()
-    lengths = list(map(len, chain.from_iterable(pairs)))
-    return Tokens(
-        source,
-        [pair[1] for pair in pairs],
-        list(accumulate(lengths, initial=bom))[1::2],
-        [pair[0] for pair in pairs],
-    )
+    found = _MASTER.findall(text, bom)
+    if len(found) > 1 and found[-1][1] == found[-2][1] == "":
+        found.pop()
+    gaps, texts, _ = map(list, zip(*found, strict=True))
+    lengths = chain.from_iterable(zip(map(len, gaps), map(len, texts), strict=True))
+    return Tokens(source, texts, list(accumulate(lengths, initial=bom))[1::2], gaps)
 
 
 def _refuse_unreadable(source: Source) -> None:

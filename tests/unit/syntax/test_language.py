@@ -109,6 +109,8 @@ def test_an_extension_in_a_schema_gives_its_types_from_there() -> None:
         ("[]", "'{}'"),
         ('["a,", 1, null, [true,],]', "'{\"a,\",1,null,{true}}'"),
         ("(a + (b))", "a + (b)"),
+        ("($x$ ) // $$ $x$)", "$x$ ) // $$ $x$"),
+        ("('//' /* ours */ || 'b' // ours\n)", "'//'   || 'b'"),
     ],
 )
 def test_defaults(text: str, expected: str) -> None:
