@@ -13,7 +13,7 @@ from chameleondb.postgres.url import Target
 from chameleondb.steps import Step
 from chameleondb.workflow.migrate import Preview, apply, preview
 from chameleondb.workflow.shadow import Shadows
-from chameleondb.workflow.source import load
+from chameleondb.workflow.source import Files
 
 
 class _Silent:
@@ -47,10 +47,10 @@ class Planned:
 def planned(dsn: str, schema: str, local: Path) -> Iterator[Planned]:
     """Preview the way of a database to a schema."""
     target = Target(dsn, "the test database", "a test")
-    declared = load((Source("case.cham", schema),)).declared
+    files = Files((Source("case.cham", schema),))
     connection = connect(target)
     try:
-        yield Planned(connection, preview(connection, declared, Shadows(connection, target, local)))
+        yield Planned(connection, preview(connection, files, Shadows(connection, target, local)))
     finally:
         connection.close()
 

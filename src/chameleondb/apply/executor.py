@@ -97,13 +97,14 @@ class Executor:
         if first:
             self.book.begun()
         done = []
-        for offset, step in enumerate(steps):
+        for step in steps:
             current.append(step)
             begun = self.clock()
             self.watcher.step_begun(step)
             self.session.execute(step.sql)
             done.append((step, self.clock() - begun))
-            self.book.step(number + offset, step.sql)
+        if steps:
+            self.book.done(number, [step.sql for step in steps])
         if last:
             self.book.applied()
         self.session.commit()
@@ -134,7 +135,7 @@ class Executor:
             rows = self.session.execute_alone(step.sql, 0)
         self.session.begin(self.patience.lock_timeout_s)
         try:
-            self.book.step(number, step.sql)
+            self.book.done(number, [step.sql])
             self.session.commit()
         except BaseException:
             self.session.rollback()

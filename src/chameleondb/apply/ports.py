@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from chameleondb.names import Identity
@@ -36,8 +37,8 @@ class Book(Protocol):
     def begun(self) -> None:
         """Record that the run begins; called in a transaction of its own unless the plan is one transaction."""
 
-    def step(self, number: int, sql: str) -> None:
-        """Record that a step is done."""
+    def done(self, number: int, statements: Sequence[str]) -> None:
+        """Record that the statements of a group, the first of them being the plan's `number`, are done."""
 
     def applied(self) -> None:
         """Record that the version is applied."""

@@ -64,18 +64,15 @@ def command(
 
 
 def _preview(app: App, connection: Any = None, *, no_cache: bool) -> Preview:
-    from chameleondb.diagnostics import render
     from chameleondb.workflow.elaboration import Cache
     from chameleondb.workflow.migrate import preview
-    from chameleondb.workflow.source import load, read
+    from chameleondb.workflow.source import Files, read
 
-    loaded = load(read(app.project.schema_files()))
-    if loaded.warnings and app.out.verbosity > 0:
-        app.out.note(render(loaded.warnings))
+    files = Files(read(app.project.schema_files()))
     connection = connection or app.connect(purpose="migrate", read_only=True)
     return preview(
         connection,
-        loaded.declared,
+        files,
         shadows(app, connection),
         small_table_bytes=app.project.settings.small_table_bytes,
         cache=None if no_cache else Cache(app.project.local / "cache"),

@@ -44,7 +44,7 @@ class Failure:
 class Block:
     """What an sql block made, by key; `early` if it could do so before anything declared was there."""
 
-    block: SqlBlock
+    sql: str
     keys: tuple[tuple[str, str], ...]
     early: bool
 
@@ -160,7 +160,7 @@ def _settle(declared: Mapping[Identity, Object], schema: Schema, kinds: Kinds) -
 def _attribute(connection: Connection, items: Iterable[_Item], schema: Schema) -> tuple[Block, ...]:
     known = {u.key for u in schema.unmodelled}
     return tuple(
-        Block(item.block, tuple(k for k in _identify(connection, item.made) if k in known), item.round == 1)
+        Block(item.sql, tuple(k for k in _identify(connection, item.made) if k in known), item.round == 1)
         for item in items
         if item.block is not None
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,9 +189,10 @@ class Ledger:
             self._append({"kind": "INIT", "format": "chameleon.ledger/1"})
         self._append({"kind": "BEGIN", "plan_hash": self.plan_hash, "steps": self.steps, **self._about()})
 
-    def step(self, number: int, sql: str) -> None:
-        """Record a step by the hash of its statement."""
-        self._append({"kind": "STEP", "run": self.run, "step": number, "step_hash": sha256(sql)})
+    def done(self, number: int, statements: Sequence[str]) -> None:
+        """Record the steps of a group by the hashes of their statements."""
+        hashes = [sha256(sql) for sql in statements]
+        self._append({"kind": "STEP", "run": self.run, "step": number, "step_hashes": hashes})
 
     def applied(self) -> None:
         """Record the version with what it holds."""

@@ -90,45 +90,47 @@ _DEFINITION = """CASE
        END"""
 
 
-def _query(catalogs: dict[str, str | None]) -> str:
+# Per catalog: rows that are parts of something else by their nature, left out before anything is compared.
+_WHOLE = {
+    "pg_class": "relkind NOT IN ('i', 'I', 't')",  # indexes go with their tables, TOAST tables lie elsewhere
+    "pg_trigger": "NOT tgisinternal",
+    "pg_rewrite": "rulename <> '_RETURN'",  # a view
+    # No arrays, no pseudo-types, and of the row types only those that stand by themselves.
+    "pg_type": "typtype <> 'p' AND NOT (typtype = 'b' AND typelem <> 0 AND typlen = -1) AND (typrelid = 0 OR"
+    " (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = typrelid))",
+}
+
+
+def _candidates() -> str:
     branches = []
-    for catalog, namespace in catalogs.items():
-        where = f"oid >= {FIRST_USER_OID}"
+    for catalog, namespace in OBJECT_CATALOGS.items():
+        conditions = [f"oid >= {FIRST_USER_OID}"]
         if namespace is not None:
-            where += f" AND {namespace} = ANY(%(namespaces)s)"
-        if catalog == "pg_class":
-            # Indexes are parts of their tables; TOAST tables lie in a schema of their own.
-            where += " AND relkind NOT IN ('i', 'I', 't')"
-        elif catalog == "pg_trigger":
-            where += " AND NOT tgisinternal"
-        elif catalog == "pg_type":
-            # Array types and the row types of relations are parts; composite types stand by themselves.
-            where += " AND typtype NOT IN ('p') AND NOT (typtype = 'b' AND typelem <> 0 AND typlen = -1)"
-        elif catalog == "pg_rewrite":
-            where += " AND rulename <> '_RETURN'"
-        branches.append(
-            f"SELECT '{catalog}' AS catalog, 'pg_catalog.{catalog}'::regclass::oid AS classid, oid AS objid "
-            f"FROM pg_catalog.{catalog} WHERE {where}"
-        )
-    return f"""
-        SELECT o.catalog, o.objid, i.type, i.identity, {_DEFINITION}
-          FROM ({" UNION ALL ".join(branches)}) o
-         CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
-         WHERE NOT EXISTS ({_PARTS})
-           AND NOT (o.catalog, o.objid) IN (SELECT * FROM unnest(%(catalogs)s::text[], %(oids)s::oid[]))
-         ORDER BY i.type, i.identity"""
+            conditions.append(f"{namespace} = ANY(%(namespaces)s)")
+        if catalog in _WHOLE:
+            conditions.append(_WHOLE[catalog])
+        branches.append(f"SELECT '{catalog}', oid FROM pg_catalog.{catalog} WHERE {' AND '.join(conditions)}")
+    return " UNION ALL ".join(branches)
+
+
+_DESCRIBE = f"""
+    SELECT i.type, i.identity, {_DEFINITION}
+      FROM (SELECT u.catalog, ('pg_catalog.' || u.catalog)::regclass::oid AS classid, u.objid
+              FROM unnest(%(catalogs)s::text[], %(oids)s::oid[]) u (catalog, objid)) o
+     CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
+     WHERE NOT EXISTS ({_PARTS})
+     ORDER BY i.type, i.identity"""
 
 
 def read_unmodelled(connection: Connection, oids: Oids, namespaces: list[int]) -> tuple[Unmodelled, ...]:
     """Return every object of the managed schemas, and every object in no schema, that no kind has claimed."""
-    claimed = [key for key in oids.objects if key[0] in OBJECT_CATALOGS]
-    parameters = {
-        "namespaces": namespaces,
-        "catalogs": [catalog for catalog, _ in claimed],
-        "oids": [oid for _, oid in claimed],
-    }
-    rows = connection.execute(_query(OBJECT_CATALOGS).encode(), parameters)
-    return tuple(Unmodelled(row[2], row[3] or "", row[4] or "") for row in rows)
+    rows = connection.execute(_candidates().encode(), {"namespaces": namespaces}).fetchall()
+    rest = [(catalog, oid) for catalog, oid in rows if (catalog, oid) not in oids.objects]
+    if not rest:
+        return ()
+    parameters = {"catalogs": [catalog for catalog, _ in rest], "oids": [oid for _, oid in rest]}
+    found = connection.execute(_DESCRIBE.encode(), parameters)
+    return tuple(Unmodelled(row[0], row[1] or "", row[2] or "") for row in found)
 
 
 def read_oids(connection: Connection) -> set[tuple[str, int]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chameleondb.diff import Action, Change
 from chameleondb.kinds import KIND_OF
+from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
 from chameleondb.steps import Effort
 
@@ -28,6 +29,7 @@ def describe(plan: Plan) -> tuple[Line, ...]:
     replaced = {c.id for c in plan.changes if c.replaces}
     created = {c.id for c in plan.changes if c.action is Action.CREATE and c.id not in replaced}
     dropped = {c.id for c in plan.changes if c.action is Action.DROP}
+    contents = _contents(plan)
     lines = []
     for change in plan.changes:
         obj: Any = change.new or change.old
@@ -41,31 +43,37 @@ def describe(plan: Plan) -> tuple[Line, ...]:
             if change.action is Action.CREATE:
                 lines.append(Line("±", f"{_word(kind.name)} {change.id}: replaced"))
             continue
-        lines.append(Line(_MARKS[change.action], _text(change, kind.name, plan)))
+        lines.append(Line(_MARKS[change.action], _text(change, kind.name, contents)))
     return tuple(lines)
 
 
-def _text(change: Change, kind: str, plan: Plan) -> str:
+def _text(change: Change, kind: str, contents: Mapping[Identity, str]) -> str:
     text = f"{_word(kind)} {change.id}"
     if change.action is Action.RENAME:
         return f"{text}: {change.steps[0].sql}"
     if change.action is Action.CREATE:
-        return text + _inside(change, plan)
+        return text + contents.get(change.id, "")
     if change.action is Action.ALTER:
         return f"{text}: {', '.join(_difference(change, name) for name in change.fields)}"
     return text
 
 
-def _inside(change: Change, plan: Plan) -> str:
-    """Count what stands inside a CREATE statement: `` (6 columns, 1 check)``."""
-    inside: dict[str, list[str]] = {}
-    for other in plan.changes:
-        if other.new is not None and other.action is Action.CREATE and not other.steps:
-            kind = KIND_OF[type(other.new)]
-            if kind.parent(other.new) == change.id:
-                inside.setdefault(kind.name, []).append(kind.plural)
-    parts = [f"{len(p)} {p[0] if len(p) > 1 else _word(name)}" for name, p in inside.items()]
-    return f" ({', '.join(parts)})" if parts else ""
+def _contents(plan: Plan) -> dict[Identity, str]:
+    """Count what stands inside each CREATE statement: `` (6 columns, 1 check)``."""
+    inside: dict[Identity, Counter[type[Any]]] = {}
+    for change in plan.changes:
+        if change.new is not None and change.action is Action.CREATE and not change.steps:
+            parent = KIND_OF[type(change.new)].parent(change.new)
+            if parent is not None:
+                inside.setdefault(parent, Counter())[type(change.new)] += 1
+    return {
+        parent: f" ({', '.join(_number(model, n) for model, n in counts.items())})" for parent, counts in inside.items()
+    }
+
+
+def _number(model: type[Any], count: int) -> str:
+    kind = KIND_OF[model]
+    return f"{count} {kind.plural if count > 1 else _word(kind.name)}"
 
 
 def _difference(change: Change, name: str) -> str:

@@ -9,8 +9,9 @@ anywhere elaborates everything.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from chameleondb import __version__, disk
 from chameleondb.canonical import canonical_json, plain, restore, sha256
 from chameleondb.diagnostics import Diagnostics
 from chameleondb.kinds import KIND_OF
-from chameleondb.model.declared import Declared, SqlBlock, Unit
+from chameleondb.model.declared import Declared, Hint, Unit
 from chameleondb.model.schema import Object, Schema, Unmodelled
-from chameleondb.names import Identity
+from chameleondb.names import DEFAULT_NAMESPACE, Identity
 from chameleondb.postgres.elaborate import Block, Elaborated, Failure
 from chameleondb.postgres.elaborate import elaborate as elaborate_in
 from chameleondb.postgres.session import Connection
+from chameleondb.workflow.source import Files
 
 OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 """Opens an empty database that offers the given extensions."""
@@ -39,22 +41,22 @@ class Cache:
         self.folder = folder
 
     def load(self, major: int) -> dict[str, Any]:
-        """Return entries by key; nothing where there is no file, or one that this release did not write."""
+        """Return what was saved; nothing where there is no file, or one that this release did not write."""
         if self.folder is None:
             return {}
         try:
             data = json.loads(self._path(major).read_bytes())
-            return dict(data["entries"]) if data["format"] == _FORMAT else {}
+            return dict(data) if data["format"] == _FORMAT else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
-    def save(self, major: int, entries: Mapping[str, Any]) -> None:
-        """Keep entries; on a read-only disk, go without."""
+    def save(self, major: int, data: Mapping[str, Any]) -> None:
+        """Keep data for the next run; on a read-only disk, go without."""
         if self.folder is None:
             return
         try:
             disk.make_directory(self.folder, mode=0o700)
-            disk.replace(self._path(major), canonical_json({"format": _FORMAT, "entries": entries}).encode())
+            disk.replace(self._path(major), canonical_json({"format": _FORMAT, **data}).encode())
         except OSError:
             return
 
@@ -63,25 +65,52 @@ class Cache:
         return self.folder / f"elaborated-{major}.json"
 
 
-def elaborate(
-    declared: Declared, open_shadow: OpenShadow, namespaces: tuple[str, ...], *, major: int, cache: Cache
-) -> Elaborated:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """Where to go: the declared schema in PostgreSQL's words, with the hints on the way."""
+
+    schema: Schema
+    blocks: tuple[Block, ...]
+    hints: Mapping[Identity, Hint]
+    namespaces: tuple[str, ...]
+
+
+def elaborate(files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache) -> Desired:
     """Return the declared schema as a server of the given major version would hold it.
 
-    Raises: SchemaError with the places that PostgreSQL refuses.
+    Raises: SchemaError with the places that the checker or PostgreSQL refuses.
     """
+    saved = cache.load(major)
+    if saved.get("key") != files.key:
+        saved = _refreshed(files, open_shadow, major, saved.get("entries", {}))
+        cache.save(major, saved)
+    return _restored(saved)
+
+
+def _refreshed(files: Files, open_shadow: OpenShadow, major: int, entries: dict[str, Any]) -> dict[str, Any]:
+    """Elaborate what `entries` do not know; return all that the next run needs, as JSON values."""
+    declared = files.declared
+    namespaces = _namespaces(declared)
     keys = _keys(declared, major)
-    entries = cache.load(major)
     missing = [unit for unit in declared.units if keys[unit.key] not in entries]
-    # What sql blocks make is one entry of its own, last in the chain of keys.
     if missing or keys[_BLOCKS] not in entries:
         if declared.blocks:
             missing = list(declared.units)
         fresh = _elaborate(declared, missing, open_shadow, namespaces)
-        entries |= {keys[unit]: entry for unit, entry in _entries(fresh, missing).items()}
-        entries = {key: entries[key] for key in keys.values()}
-        cache.save(major, entries)
-    return _restored([entries[keys[unit.key]] for unit in declared.units], entries[keys[_BLOCKS]], declared.blocks)
+        entries = {**entries, **{keys[unit]: entry for unit, entry in _entries(fresh, missing).items()}}
+    order = [keys[key] for key in (*(unit.key for unit in declared.units), _BLOCKS)]
+    return {
+        "key": files.key,
+        "entries": {key: entries[key] for key in order},
+        "order": order,
+        "hints": [[plain(i), plain(hint)] for i, hint in declared.hints.items()],
+        "namespaces": list(namespaces),
+    }
+
+
+def _namespaces(declared: Declared) -> tuple[str, ...]:
+    spaces = {i.path[0] for i in declared.objects if i.space in ("relation", "type", "namespace")}
+    return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
 
 
 _BLOCKS = Identity("", ())
@@ -162,7 +191,7 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
         "objects": [],
         "edges": [],
         "unmodelled": plain(fresh.schema.unmodelled),
-        "blocks": [[plain(made.keys), made.early] for made in fresh.blocks],
+        "blocks": [[made.sql, plain(made.keys), made.early] for made in fresh.blocks],
     }
     for obj in fresh.schema.objects.values():
         home = _home(obj, fresh.schema)
@@ -176,17 +205,20 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
     return entries
 
 
-def _restored(entries: Iterable[Any], blocks: Any, declared: Sequence[SqlBlock]) -> Elaborated:
+def _restored(saved: Mapping[str, Any]) -> Desired:
     objects: dict[Identity, Object] = {}
     edges: dict[Identity, frozenset[Identity]] = {}
-    for entry in (*entries, blocks):
+    entries = [saved["entries"][key] for key in saved["order"]]
+    for entry in entries:
         for name, data in entry["objects"]:
             obj = restore(_MODELS[name], data)
             objects[obj.id] = obj
         for own, targets in entry["edges"]:
             edges[restore(Identity, own)] = frozenset(restore(Identity, t) for t in targets)
-    made = zip(declared, blocks["blocks"], strict=True)
-    return Elaborated(
+    blocks = entries[-1]
+    return Desired(
         schema=Schema(objects, edges, tuple(restore(Unmodelled, u) for u in blocks["unmodelled"])),
-        blocks=tuple(Block(block, tuple((k[0], k[1]) for k in keys), early) for block, (keys, early) in made),
+        blocks=tuple(Block(sql, tuple((k[0], k[1]) for k in keys), early) for sql, keys, early in blocks["blocks"]),
+        hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
+        namespaces=tuple(saved["namespaces"]),
     )

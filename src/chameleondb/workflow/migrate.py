@@ -18,21 +18,22 @@ from chameleondb.diff import Action, Change, Difference, diff
 from chameleondb.errors import StalePlan
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
-from chameleondb.model.declared import Declared, Hint, SqlBlock
+from chameleondb.model.declared import Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts
 from chameleondb.model.schema import Schema, Unmodelled
-from chameleondb.names import DEFAULT_NAMESPACE, Identity
+from chameleondb.names import Identity
 from chameleondb.planner.plan import Group, Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
-from chameleondb.postgres.elaborate import Block, Elaborated, unplanned
+from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Version, read_head, read_version
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
-from chameleondb.workflow.elaboration import Cache, OpenShadow, elaborate
+from chameleondb.workflow.elaboration import Cache, Desired, OpenShadow, elaborate
 from chameleondb.workflow.proof import prove
+from chameleondb.workflow.source import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,6 @@ class Preview:
     """What a migration would do, and everything `apply` needs to do just that."""
 
     plan: Plan
-    declared: Declared
     source: Schema
     target: Schema
     head: Head
@@ -61,44 +61,42 @@ class Preview:
 
 def preview(
     connection: Connection,
-    declared: Declared,
+    files: Files,
     open_shadow: OpenShadow,
     *,
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT,
     cache: Cache | None = None,
 ) -> Preview:
-    """Return what would change. Without a `cache`, everything declared is elaborated.
+    """Return what would change. Without a `cache`, everything declared is desired.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
     head = read_head(connection)
-    spaces = _namespaces(declared)
     major = connection.info.server_version // 10000
-    elaborated = elaborate(declared, open_shadow, spaces, major=major, cache=cache or Cache(None))
-    wider = tuple(sorted({*spaces, *head.namespaces}))
+    desired = elaborate(files, open_shadow, major=major, cache=cache or Cache(None))
+    wider = tuple(sorted({*desired.namespaces, *head.namespaces}))
     source = read_schema(connection, KINDS, wider)
     version = _Lazy(lambda: read_version(connection, head))
-    hints = _unfollowed(declared.hints, version)
-    difference, facts = _compare(connection, source, elaborated.schema, hints, version, small_table_bytes)
-    plan = make_plan(difference, elaborated.schema, KIND_OF, facts)
-    ours = {key for made in elaborated.blocks for key in made.keys}
+    hints = _unfollowed(desired.hints, version)
+    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes)
+    plan = make_plan(difference, desired.schema, KIND_OF, facts)
+    ours = {key for made in desired.blocks for key in made.keys}
     plan = replace(
-        _with_blocks(plan, elaborated, source),
+        _with_blocks(plan, desired, source),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
     )
     return Preview(
         plan=plan,
-        declared=declared,
         source=source,
-        target=elaborated.schema,
+        target=desired.schema,
         head=head,
         version=Version(
-            objects=frozenset(elaborated.schema.objects),
-            namespaces=spaces,
-            followed={i: hint.was for i, hint in declared.hints.items() if hint.was},
+            objects=frozenset(desired.schema.objects),
+            namespaces=desired.namespaces,
+            followed={i: hint.was for i, hint in desired.hints.items() if hint.was},
         ),
-        unplanned=tuple(unplanned(source.unmodelled, elaborated.schema.unmodelled)),
-        recorded=head.schema_hash == schema_hash(elaborated.schema.objects.values()),
+        unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
+        recorded=head.schema_hash == schema_hash(desired.schema.objects.values()),
     )
 
 
@@ -163,11 +161,6 @@ class _Lazy:
         if self._value is None:
             self._value = self._read()
         return self._value
-
-
-def _namespaces(declared: Declared) -> tuple[str, ...]:
-    spaces = {i.path[0] for i in declared.objects if i.space in ("relation", "type", "namespace")}
-    return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
 
 
 def _unfollowed(hints: Mapping[Identity, Hint], version: _Lazy) -> dict[Identity, Hint]:
@@ -235,19 +228,19 @@ def _questions(changes: Iterable[Change], source: Schema) -> dict[Identity, str]
     return questions
 
 
-def _with_blocks(plan: Plan, elaborated: Elaborated, source: Schema) -> Plan:
+def _with_blocks(plan: Plan, desired: Desired, source: Schema) -> Plan:
     """Add the statements of sql blocks whose objects the database lacks, where they can run.
 
     A block goes first unless the shadow could run it only after the declared objects: the elaboration has tried.
     """
     present = {u.key for u in source.unmodelled}
-    missing = [b for b in elaborated.blocks if b.keys and not any(key in present for key in b.keys)]
+    missing = [b for b in desired.blocks if b.keys and not any(key in present for key in b.keys)]
     early, late = _as_group(b for b in missing if b.early), _as_group(b for b in missing if not b.early)
     return replace(plan, groups=_joined((*early, *plan.groups, *late))) if missing else plan
 
 
 def _as_group(blocks: Iterable[Block]) -> tuple[Group, ...]:
-    steps = tuple(Step(sql=b.block.sql) for b in blocks)
+    steps = tuple(Step(sql=b.sql) for b in blocks)
     return (Group(steps),) if steps else ()
 
 

@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from chameleondb.canonical import sha256
 from chameleondb.checker import check
 from chameleondb.diagnostics import Diagnostic, Diagnostics, Source, Span
 from chameleondb.errors import UsageError
@@ -32,6 +34,24 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
     entities: tuple[str, ...]  # names, in order of declaration
     fields: int  # of all entities, relations not counted
+
+
+class Files:
+    """Schema files that are parsed and checked only when somebody asks what they declare."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+
+    @property
+    def key(self) -> str:
+        """A hash of every byte: the same key means the same declared schema."""
+        parts = [part for source in self.sources for part in (source.name, source.text)]
+        return sha256("\0".join([str(len(parts)), *(f"{len(part)}:{part}" for part in parts)]))
+
+    @cached_property
+    def declared(self) -> Declared:
+        """What they declare. Raises: SchemaError."""
+        return load(self.sources).declared
 
 
 def read(paths: Iterable[Path]) -> tuple[Source, ...]:
