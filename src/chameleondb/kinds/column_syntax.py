@@ -76,12 +76,6 @@ def _was(cursor: Cursor) -> tuple[str, ...]:
     return cursor.name_or_names("after `was`")
 
 
-def _with(cursor: Cursor) -> tuple[str, ...]:
-    cursor.at -= 1
-    options: tuple[str, ...] = productions.storage(cursor)[1]
-    return options
-
-
 # --- clauses: meaning ---
 
 
@@ -151,7 +145,7 @@ _CLAUSES = {
     "storage": FieldClause(_one_of("plain", "external", "extended", "main"), _set("storage")),
     "compression": FieldClause(_one_of("pglz", "lz4"), _set("compression")),
     "statistics": FieldClause(lambda cursor: cursor.integer("a number"), _set("statistics")),
-    "with": FieldClause(_with, _set("options"), parentheses=True),
+    "with": FieldClause(productions.parameters, _set("options"), parentheses=True),
     "backfill": FieldClause(lambda cursor: cursor.raw("after `backfill`"), _hint("backfill"), parentheses=True),
     "using": FieldClause(lambda cursor: cursor.raw("after `using`"), _hint("using"), parentheses=True),
     "@ cache": FieldClause(_flag, _apply_cache),

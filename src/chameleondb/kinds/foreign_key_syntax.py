@@ -47,12 +47,6 @@ def _action(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
     raise cursor.problem("expected `cascade`, `restrict`, `no action`, `set null` or `set default`")
 
 
-def _deferrable(cursor: Cursor) -> str:
-    cursor.at -= 1
-    word: str = productions.deferrable(cursor)[1]
-    return word
-
-
 def _true(_cursor: Cursor) -> bool:
     return True
 
@@ -67,7 +61,7 @@ _CLAUSES = {
     "on delete": _relation(_action),
     "on update": _relation(_action),
     "match full": _relation(_true),
-    "deferrable": _relation(_deferrable),
+    "deferrable": _relation(productions.timing),
     "not valid": _relation(_true),
     "not enforced": _relation(_true),
     "period": _relation(_true),

@@ -40,7 +40,6 @@ class PrimaryKey:
 
 def _production(cursor: Cursor) -> dict[str, Any]:
     """ "primary" "(" columns ")" { clause }."""
-    cursor.accept("key")
     columns = cursor.names("after `primary`")
     return {"columns": columns, **productions.options(cursor, productions.KEY)}
 

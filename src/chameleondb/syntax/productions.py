@@ -43,16 +43,25 @@ def include(cursor: Cursor) -> tuple[str, Any]:
 def deferrable(cursor: Cursor) -> tuple[str, Any]:
     """``deferrable [initially deferred | immediate]``."""
     cursor.advance()
+    return "deferrable", timing(cursor)
+
+
+def timing(cursor: Cursor) -> str:
+    """What may follow ``deferrable``."""
     if cursor.accept("initially"):
-        return "deferrable", cursor.one_of(("deferred", "immediate"), "`deferred` or `immediate`")
-    return "deferrable", "immediate"
+        return cursor.one_of(("deferred", "immediate"), "`deferred` or `immediate`")
+    return "immediate"
 
 
 def storage(cursor: Cursor) -> tuple[str, Any]:
     """``with (name = value, …)``, as sorted ``name=value`` texts."""
     cursor.advance()
-    parts = (part for part, _ in cursor.raw_list("after `with`"))
-    return "options", tuple(sorted(map(_parameter, parts)))
+    return "options", parameters(cursor)
+
+
+def parameters(cursor: Cursor) -> tuple[str, ...]:
+    """What follows ``with``."""
+    return tuple(sorted(_parameter(part) for part, _ in cursor.raw_list("after `with`")))
 
 
 def _parameter(text: str) -> str:
