@@ -34,6 +34,17 @@ def print_schema(schema: Schema, *, header: str = "") -> str:
     return reformat(Source("<printed>", "\n\n".join(parts) + "\n"))
 
 
+def print_files(schema: Schema) -> dict[str, str]:
+    """Return the same text in parts: one for each schema of the database, and one, named "", for what lies in none."""
+    parts: dict[str, list[Piece]] = defaultdict(list)
+    for piece in _Page(schema).pieces():
+        owner = piece.of if isinstance(piece, Doc | Block | Line) else piece.owner
+        parts[owner.path[0] if len(owner.path) > 1 else ""].append(piece)
+    return {
+        name: reformat(Source("<printed>", "\n\n".join(_declarations(pieces)) + "\n")) for name, pieces in parts.items()
+    }
+
+
 class _Page:
     """What kinds may ask while they print (`language.Page`)."""
 

@@ -17,7 +17,12 @@ STDOUT = "-"
 
 @click.command("introspect")
 @click.argument("url", required=False)
-@click.option("-o", "--output", metavar="FILE", help="Where to write; - for stdout [default: schema.cham].")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="A file, a directory with / at its end, or - for stdout [default: schema.cham].",
+)
 @click.option("-f", "--force", is_flag=True, help="Overwrite the file.")
 @click.option("--schema", "schemas", multiple=True, metavar="NAME", help="Only this PostgreSQL schema. Repeatable.")
 @format_option
@@ -28,7 +33,7 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     URL is a database URL in any form, also env:NAME, $NAME or file:PATH; without it, the project's database is read.
     The database is only read. `chameleon migrate` has nothing to do afterwards.
     """
-    from chameleondb.workflow.introspect import introspect, write
+    from chameleondb.workflow.introspect import introspect, write, write_tree
 
     if url is not None:
         app.database_url = url
@@ -38,6 +43,10 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
         app.out.json(_document(found))
     elif output == STDOUT:
         app.out.document(found.text)
+    elif output is not None and output.endswith("/"):
+        write_tree(path, found.files, force=force)
+        for name in found.files:
+            app.out.result(good("✓"), f" Schema written to {_shown(path / name)}")
     else:
         write(path, found.text, force=force)
         app.out.result(good("✓"), f" Schema written to {_shown(path)}")

@@ -1,4 +1,4 @@
-"""From OIDs to identities, filled while a catalog is read: each kind registers its objects, later kinds look them up."""
+"""From OIDs to identities: while a catalog is read, each kind registers its objects and later kinds look them up."""
 
 from __future__ import annotations
 

@@ -33,6 +33,15 @@ class Unmodelled:
     definition: str = ""  # as PostgreSQL prints it; empty where it has no function for that
 
     @property
+    def statement(self) -> str | None:
+        """The statement that makes it, where its definition is enough for that."""
+        if not self.definition:
+            return None
+        if self.type in ("view", "materialized view"):
+            return f"CREATE {self.type.upper()} {self.identity} AS {self.definition}"
+        return self.definition if self.definition.startswith("CREATE ") else None
+
+    @property
     def key(self) -> tuple[str, str]:
         """What makes it the same object in another database."""
         return (self.type, self.identity)
@@ -42,8 +51,8 @@ class Unmodelled:
 class Schema:
     """Objects by identity.
 
-    `edges` holds what PostgreSQL records in pg_depend beyond what the objects say themselves: an expression that calls a
-    function, a column of an extension's type.
+    `edges` holds what PostgreSQL records in pg_depend beyond what the objects say themselves: an expression that calls
+    a function, a column of an extension's type.
     """
 
     objects: Mapping[Identity, Object] = field(default_factory=dict)

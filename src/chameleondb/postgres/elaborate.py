@@ -73,10 +73,13 @@ def elaborate(
     blocks: Sequence[SqlBlock],
     kinds: Kinds,
     namespaces: Sequence[str],
+    *,
+    lenient: bool = False,
 ) -> Elaborated:
     """Create objects and run blocks in the empty database behind `connection`, and read back what it holds then.
 
-    Failures of single statements are returned, not raised: they belong to places in the schema files.
+    Failures of single statements are returned, not raised: they belong to places in the schema files. With `lenient`, a
+    block may fail, if it needs what is not there.
     """
     declared_schema = Schema(objects)
     facts = Facts(server_version=connection.info.server_version)
@@ -85,16 +88,18 @@ def elaborate(
     items = [_Item(b.sql, block=b) for b in blocks] + [_Item(s.sql, step=s) for s in steps]
     with translated():
         connection.execute("SET synchronous_commit = off")
-    failures = _run_in_rounds(connection, items)
+    failures = _run_in_rounds(connection, items, lenient=lenient)
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     schema = read_schema(connection, kinds.values(), namespaces)
     return Elaborated(schema=_settle(objects, schema, kinds), blocks=_attribute(connection, items, schema))
 
 
-def _run_in_rounds(connection: Connection, items: Sequence[_Item]) -> list[tuple[_Item, DatabaseError]]:
+def _run_in_rounds(
+    connection: Connection, items: Sequence[_Item], *, lenient: bool
+) -> list[tuple[_Item, DatabaseError]]:
     waiting = list(items)
-    watch = any(item.block for item in items)
+    watch = not lenient and any(item.block for item in items)
     known = read_oids(connection) if watch else set()
     for number in itertools.count(1):
         if not waiting:
@@ -110,13 +115,13 @@ def _run_in_rounds(connection: Connection, items: Sequence[_Item]) -> list[tuple
                 failed.append((item, error))
                 continue
             item.round = number
-            if item.block is not None:
+            if watch and item.block is not None:
                 now = read_oids(connection)
                 item.made = now - known
                 known = now
-        fatal = [(i, e) for i, e in failed if e.sqlstate not in _NOT_YET]
+        fatal = [(i, e) for i, e in failed if e.sqlstate not in _NOT_YET and not (lenient and i.block)]
         if fatal or len(failed) == len(waiting):
-            return _first_causes(fatal or failed)
+            return _first_causes(fatal or [(i, e) for i, e in failed if not (lenient and i.block)])
         waiting = [item for item, _ in failed]
         if watch:
             known = read_oids(connection)

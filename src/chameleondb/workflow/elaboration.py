@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,12 @@ def elaborate(files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache
     Raises: SchemaError with the places that the checker or PostgreSQL refuses.
     """
     saved = cache.load(major)
-    if saved.get("key") != files.key:
-        saved = _refreshed(files, open_shadow, major, saved.get("entries", {}))
-        cache.save(major, saved)
+    if saved.get("key") == files.key:
+        with suppress(KeyError, TypeError, ValueError, IndexError):  # a damaged cache is no cache
+            return _restored(saved)
+        saved = {}
+    saved = _refreshed(files, open_shadow, major, saved.get("entries", {}))
+    cache.save(major, saved)
     return _restored(saved)
 
 

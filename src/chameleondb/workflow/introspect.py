@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +15,19 @@ from chameleondb.names import DEFAULT_NAMESPACE
 from chameleondb.postgres.catalog import read_schema, user_namespaces
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import Verbatim, read_needed
-from chameleondb.printer import print_schema
+from chameleondb.printer import print_files, print_schema
 
 SCHEMA_SUFFIX = ".cham"
+_PLAIN = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Introspected:
-    """A database in words. `files` maps names to texts; with one file, its name is empty."""
+    """A database in words."""
 
     schema: Schema
-    text: str
+    text: str  # all of it
+    files: Mapping[str, str]  # the same in parts, by file name
     carried: tuple[Verbatim, ...] = ()  # in sql blocks, since tables need them
     uncarried: tuple[Verbatim, ...] = ()  # needed, but PostgreSQL cannot print them
     left: tuple[Unmodelled, ...] = ()  # neither modelled nor needed
@@ -48,6 +51,7 @@ def introspect(connection: Connection, namespaces: Sequence[str] | None = None) 
     return Introspected(
         schema=schema,
         text="\n".join([print_schema(schema), *map(_block, carried)]),
+        files=_files(schema, carried),
         carried=carried,
         uncarried=uncarried,
         left=tuple(u for u in schema.unmodelled if u.key not in keys),
@@ -58,13 +62,39 @@ def _block(needed: Verbatim) -> str:
     return f'sql """\n{needed.sql}\n"""\n'
 
 
+def _files(schema: Schema, carried: Sequence[Verbatim]) -> dict[str, str]:
+    """Name one file for each schema of the database; what needs no schema of its own goes to `_database.cham`."""
+    files = {}
+    for number, (name, text) in enumerate(print_files(schema).items()):
+        stem = name if _PLAIN.fullmatch(name) else f"schema_{number}" if name else "_database"
+        files[f"{stem}{SCHEMA_SUFFIX}"] = text
+    if carried:
+        files["_carried.sql"] = "".join(f"{v.sql};\n\n" for v in carried)
+    return files
+
+
+def write_tree(folder: Path, files: Mapping[str, str], *, force: bool = False) -> None:
+    """Write several files into a folder, or none.
+
+    Raises: UsageError CHM0540 if one of them exists already and `force` is not given.
+    """
+    taken = [name for name in files if (folder / name).exists()]
+    if taken and not force:
+        raise UsageError("CHM0540", f"{folder / taken[0]} exists already", hint="name another folder, or use --force")
+    disk.make_directory(folder)
+    for name, text in files.items():
+        write(folder / name, text, force=force)
+
+
 def write(path: Path, text: str, *, force: bool = False) -> None:
     """Write a schema file whole or not at all.
 
     Raises: UsageError CHM0540 if there is one already and `force` is not given.
     """
     if path.is_dir():
-        raise UsageError("CHM0542", f"{path} is a directory", hint=f"name a file: {path / 'schema.cham'}")
+        raise UsageError(
+            "CHM0542", f"{path} is a directory", hint=f"name a file, or write {path}/ for one file per schema"
+        )
     data = text.encode("utf-8", "surrogateescape")
     if force:
         disk.replace(path, data)

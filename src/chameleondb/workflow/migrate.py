@@ -110,7 +110,9 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     namespaces = tuple(sorted({*what.version.namespaces, *what.head.namespaces}))
     needed = read_needed(connection, namespaces)
     place = Span(Source("<database>", ""), 0, 0)
-    carried = [SqlBlock(v.sql, place) for v in needed if v.sql is not None]
+    # Views and triggers stand in the way of some changes, so they are on the copy as far as they can be made there.
+    texts = [v.sql for v in needed] + [u.statement for u in what.source.unmodelled]
+    carried = [SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None]
     return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces)
 
 
