@@ -8,7 +8,7 @@ from typing import Any
 
 from chameleondb import types
 from chameleondb.diagnostics import did_you_mean
-from chameleondb.kinds.column import Column, Generated, IdentityColumn, NotNull
+from chameleondb.kinds.column.model import Column, Generated, IdentityColumn, NotNull
 from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.kinds.sequence import (
     COUNTING,

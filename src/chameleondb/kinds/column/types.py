@@ -51,6 +51,20 @@ def default_storage(type_: str) -> str:
     return "PLAIN" if re.match(rf"({fixed})\b(?!.*\[\])", type_) else "EXTENDED"
 
 
+_CALL = re.compile(r'(?:ARRAY\[|[\w."]+\()', re.IGNORECASE)
+
+
+def default_sql(expression: str) -> str:
+    """Return an expression as DEFAULT takes it: anything but a value, a call or an array stands in parentheses."""
+    if _STABLE.match(expression) or re.fullmatch(r"[\w.]+", expression):
+        return expression
+    start = re.match(r"\(", expression) or _CALL.match(expression)
+    end = closing(expression, start.end() - 1) if start else -1
+    rest = expression[end + 1 :]
+    simple = end >= 0 and re.fullmatch(r'(?:::[\w\s"."()\[\],]+)*', rest) is not None
+    return expression if simple else f"({expression})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
     """What ALTER COLUMN TYPE does: `cast` is needed in USING, `lossy` says what may be lost."""

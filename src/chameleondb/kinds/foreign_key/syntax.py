@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chameleondb import types
 from chameleondb.diagnostics import Label, Span, did_you_mean
-from chameleondb.kinds.foreign_key import ForeignKey
+from chameleondb.kinds.foreign_key.model import ForeignKey
 from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, is_provisional, object_name, relation

@@ -1,15 +1,13 @@
-"""Columns of tables."""
+"""Columns of tables: the steps that create, drop and change them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Kind
-from chameleondb.kinds import column_types
 from chameleondb.kinds.clauses import (
     alter_table,
     column_words,
@@ -22,148 +20,21 @@ from chameleondb.kinds.clauses import (
     set_options,
     validate_constraint,
 )
-from chameleondb.kinds.sequence import SequenceOptions, changed_options, continue_counting, decode_options, options_sql
-from chameleondb.model.oids import Oids
+from chameleondb.kinds.column import catalog, types
+from chameleondb.kinds.column.model import Column, Generated
+from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, type_
-from chameleondb.sqltext import unwrap
 from chameleondb.steps import Effort, Hazard, HazardName, Step, Transaction
-
-# --- Model ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotNull:
-    """NOT NULL. From PostgreSQL 18 it is a constraint with a name; None is the default name or an older server."""
-
-    name: str | None = None
-    inherit: bool = True
-    validated: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generated:
-    """A generated column's expression; virtual columns exist from PostgreSQL 18."""
-
-    expression: str
-    stored: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityColumn:
-    """GENERATED … AS IDENTITY: `always` or by default, and how its own sequence counts.
-
-    `sequence` is that sequence's name when it is not the default ``<table>_<column>_seq``.
-    """
-
-    always: bool = False
-    options: SequenceOptions = SequenceOptions()
-    sequence: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column, ``column/<schema>/<table>/<name>``. None always means PostgreSQL's default."""
-
-    id: Identity
-    type: str
-    collation: str | None = None
-    not_null: NotNull | None = None
-    default: str | None = None
-    generated: Generated | None = None
-    identity: IdentityColumn | None = None
-    storage: str | None = None  # plain, external, extended, main; None: the type's own
-    compression: str | None = None  # pglz, lz4
-    statistics: int | None = None
-    options: tuple[str, ...] = ()  # n_distinct=…, sorted
-    # Where it stands in the table: columns cannot be moved, so a difference is none.
-    position: int = field(default=0, compare=False)
-
-
-# --- Catalog -------------------------------------------------------------------------------------------------------
-
-
-_STORAGE = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
-_COMPRESSION = {"": None, "p": "pglz", "l": "lz4"}
-
-
-def _query(version: int) -> str:
-    named = version >= 180000  # NOT NULL constraints have names
-    not_null = "k.conname, k.connoinherit, k.convalidated" if named else "NULL, false, true"
-    join = (
-        "LEFT JOIN pg_catalog.pg_constraint k "
-        "ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]"
-        if named
-        else ""
-    )
-    return f"""
-        SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
-               CASE WHEN a.attcollation <> t.typcollation
-                    THEN (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname)
-                            FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
-                           WHERE c.oid = a.attcollation) END,
-               a.attnotnull, {not_null},
-               a.attgenerated::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
-               CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
-               a.attcompression::text, a.attstattarget, a.attoptions,
-               a.attidentity::text, i.relname, i.seqstart, i.seqincrement, i.seqmin, i.seqmax, i.seqcache, i.seqcycle
-          FROM pg_catalog.pg_attribute a
-          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-          LEFT JOIN pg_catalog.pg_attrdef d ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
-          {join}
-          LEFT JOIN (SELECT p.refobjid, p.refobjsubid, c.relname, s.*
-                       FROM pg_catalog.pg_depend p
-                       JOIN pg_catalog.pg_sequence s ON s.seqrelid = p.objid
-                       JOIN pg_catalog.pg_class c ON c.oid = p.objid
-                      WHERE p.classid = 'pg_catalog.pg_class'::regclass
-                        AND p.refclassid = 'pg_catalog.pg_class'::regclass AND p.deptype = 'i') i
-            ON a.attidentity <> '' AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum
-         WHERE a.attrelid = ANY(%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped
-         ORDER BY a.attrelid, a.attnum"""
-
-
-def _decode(row: tuple[Any, ...], oids: Oids) -> Column:
-    (relid, number, name, type_text, collation, required, constraint_name, no_inherit, validated, generated, expression,
-     storage, compression, statistics, options, identity, *sequence) = row  # fmt: skip
-    table = oids.relation(relid)
-    oids.columns.setdefault(relid, {})[number] = name
-    return Column(
-        id=Identity("column", (*table.path, name)),
-        type=type_text,
-        collation=collation,
-        not_null=NotNull(name=constraint_name, inherit=not no_inherit, validated=validated)
-        if required or constraint_name
-        else None,
-        default=None if generated else expression,
-        generated=Generated(expression=unwrap(expression), stored=generated == "s") if generated else None,
-        identity=_decode_identity(table, name, type_text, identity, sequence) if identity else None,
-        storage=_STORAGE[storage] if storage else None,
-        compression=_COMPRESSION[compression],
-        statistics=None if statistics in (None, -1) else statistics,
-        options=tuple(sorted(options or ())),
-        position=number,
-    )
-
-
-def _decode_identity(table: Identity, column: str, type_: str, word: str, sequence: list[Any]) -> IdentityColumn:
-    name, *options = sequence
-    return IdentityColumn(
-        always=word == "a",
-        options=decode_options(type_, *options),
-        sequence=None if name == object_name(table.name, column, "seq") else name,
-    )
-
-
-# --- Changes -------------------------------------------------------------------------------------------------------
 
 
 def _references(obj: Column) -> list[Identity]:
     """The table, the type where it is not one of pg_catalog, and a sequence that the default draws from."""
     found = [obj.id.table]
-    path = column_types.own_type(obj.type)
+    path = types.own_type(obj.type)
     if path:
         found.append(type_(*path))
     if obj.default and (match := _NEXTVAL.match(obj.default)):
-        sequence = column_types.own_type(match[1].replace("''", "'"))
+        sequence = types.own_type(match[1].replace("''", "'"))
         if sequence:
             found.append(relation(*sequence))
     if obj.generated:
@@ -176,7 +47,7 @@ _NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'::regclass\)\Z")
 
 def definition(obj: Column, version: int) -> str:
     """Return the column as it stands in CREATE TABLE and ADD COLUMN."""
-    parts = [quote(obj.id.name), column_types.sql(obj.type)]
+    parts = [quote(obj.id.name), types.sql(obj.type)]
     if obj.compression:
         parts.append(f"COMPRESSION {obj.compression}")
     if obj.collation:
@@ -186,7 +57,7 @@ def definition(obj: Column, version: int) -> str:
     if obj.identity:
         parts.append(_identity_sql(obj))
     if obj.default is not None:
-        parts.append(f"DEFAULT {obj.default}")
+        parts.append(f"DEFAULT {types.default_sql(obj.default)}")
     if obj.not_null and obj.not_null.validated:
         parts.append(_not_null_sql(obj, version))
     return " ".join(parts)
@@ -260,7 +131,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
     backfill = context.hint(obj.id).backfill
     required = obj.not_null is not None and obj.not_null.validated
     computed = obj.generated is not None or obj.identity is not None
-    stable = obj.default is not None and column_types.is_stable(obj.default)
+    stable = obj.default is not None and types.is_stable(obj.default)
     if computed or (facts.rows == 0 and facts.exact and obj.default is not None):
         return [
             _add_column(obj, context, Effort.CATALOG if obj.generated and not obj.generated.stored else Effort.REWRITE)
@@ -363,8 +234,8 @@ def _drop(obj: Column, context: Context) -> list[Step]:
 def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     """Change type and collation together; a default that cannot follow is taken off before and put back after."""
     using = context.hint(new.id).using
-    change = column_types.conversion(old.type, new.type)
-    action = f"TYPE {column_types.sql(new.type)}"
+    change = types.conversion(old.type, new.type)
+    action = f"TYPE {types.sql(new.type)}"
     if new.collation:
         action += f" COLLATE {new.collation}"
     if using is not None:
@@ -389,7 +260,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
 
 def _moves_default(old: Column, new: Column, context: Context) -> bool:
     """Whether PostgreSQL could not carry the default over by itself: it does so only with an assignment cast."""
-    explicit = context.hint(new.id).using is not None or column_types.conversion(old.type, new.type).cast is not None
+    explicit = context.hint(new.id).using is not None or types.conversion(old.type, new.type).cast is not None
     return old.default is not None and old.type != new.type and explicit
 
 
@@ -488,7 +359,7 @@ def _set_storage(_old: Column, new: Column, context: Context) -> list[Step]:
         return [_step(new, f"SET STORAGE {new.storage.upper()}")]
     if context.facts.server_version >= 160000:
         return [_step(new, "SET STORAGE DEFAULT")]
-    return [_step(new, f"SET STORAGE {column_types.default_storage(new.type)}")]
+    return [_step(new, f"SET STORAGE {types.default_storage(new.type)}")]
 
 
 def _set_options(old: Column, new: Column, _context: Context) -> list[Step]:
@@ -527,8 +398,8 @@ KIND = Kind(
     plural="columns",
     model=Column,
     catalog="pg_attribute",
-    query=_query,
-    decode=_decode,
+    query=catalog.query,
+    decode=catalog.decode,
     references=_references,
     create=_create,
     drop=_drop,

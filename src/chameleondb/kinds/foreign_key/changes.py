@@ -1,10 +1,9 @@
-"""Foreign keys."""
+"""Foreign keys: the steps that create, drop and change them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
@@ -12,7 +11,6 @@ from chameleondb.kinds.clauses import (
     alter_table,
     columns_of,
     constraint_sql_name,
-    deferrability,
     deferrable_sql,
     drop_constraint,
     exclusive,
@@ -22,79 +20,10 @@ from chameleondb.kinds.clauses import (
     rename_constraint,
     validate_constraint,
 )
-from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all, relation
+from chameleondb.kinds.foreign_key import catalog
+from chameleondb.kinds.foreign_key.model import ForeignKey
+from chameleondb.names import Identity, is_provisional, qualified, quote, quote_all
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
-
-# --- Model ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignKey:
-    """A foreign key, ``constraint/<schema>/<table>/<name>``.
-
-    Actions are ``no action``, ``restrict``, ``cascade``, ``set null``, ``set default``; `set_columns` limits the last
-    two on delete; `deferrable` is ``no``, ``immediate`` or ``deferred``.
-    """
-
-    id: Identity
-    columns: tuple[str, ...]
-    target: Identity
-    target_columns: tuple[str, ...]
-    match: str = "simple"  # or "full"
-    on_update: str = "no action"
-    on_delete: str = "no action"
-    set_columns: tuple[str, ...] = ()
-    deferrable: str = "no"
-    validated: bool = True
-    enforced: bool = True  # NOT ENFORCED exists from PostgreSQL 18
-    period: bool = False  # the last column pair is a PERIOD (18+)
-
-
-# --- Catalog -------------------------------------------------------------------------------------------------------
-
-
-_ACTIONS = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
-
-
-def _query(version: int) -> str:
-    set_columns = "k.confdelsetcols" if version >= 150000 else "NULL::int2[]"
-    enforced, period = ("k.conenforced", "k.conperiod") if version >= 180000 else ("true", "false")
-    return f"""
-        SELECT k.oid, k.conrelid, k.conname, k.conkey, n.nspname, c.relname, k.confrelid,
-               CASE WHEN NOT k.confrelid = ANY(%(tables)s)
-                    THEN ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (num, ord)
-                                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
-                                ORDER BY u.ord) END,
-               k.confkey, k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text, {set_columns},
-               k.condeferrable, k.condeferred, k.convalidated, {enforced}, {period}
-          FROM pg_catalog.pg_constraint k
-          JOIN pg_catalog.pg_class c ON c.oid = k.confrelid
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE k.contype = 'f' AND k.conrelid = ANY(%(tables)s)
-         ORDER BY k.conrelid, k.conname"""
-
-
-def _decode(row: tuple[Any, ...], oids: Oids) -> ForeignKey:
-    (_, relid, name, key, schema, target, target_oid, foreign_names, target_key, match, on_update, on_delete,
-     set_columns, deferrable, deferred, validated, enforced, period) = row  # fmt: skip
-    return ForeignKey(
-        id=constraint(oids.relation(relid), name),
-        columns=oids.column_names(relid, key),
-        target=relation(schema, target),
-        target_columns=tuple(foreign_names) if foreign_names else oids.column_names(target_oid, target_key),
-        match="full" if match == "f" else "simple",
-        on_update=_ACTIONS[on_update],
-        on_delete=_ACTIONS[on_delete],
-        set_columns=oids.column_names(relid, set_columns or []),
-        deferrable=deferrability(deferrable, deferred),
-        validated=validated or not enforced,
-        enforced=enforced,
-        period=period,
-    )
-
-
-# --- Changes -------------------------------------------------------------------------------------------------------
 
 
 def _definition(obj: ForeignKey) -> str:
@@ -192,8 +121,8 @@ KIND = Kind(
     plural="foreign keys",
     model=ForeignKey,
     catalog="pg_constraint",
-    query=_query,
-    decode=_decode,
+    query=catalog.query,
+    decode=catalog.decode,
     references=_references,
     create=_create,
     drop=_drop,
