@@ -64,8 +64,8 @@ matrix: setup ## server tests on PostgreSQL 15, 16, 17 and 18
 		CHAMELEON_TEST_PG=$$major $(PYTEST) -n $(JOBS) --dist worksteal -m server tests || exit 1; done
 
 .PHONY: bench
-bench: setup ## ratios against pg_dump and a bare interpreter
-	@$(BIN)/python tools/bench.py
+bench: setup ## ratios against pg_dump and a bare interpreter; BENCH="--tables 100,5000 --peers"
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 .PHONY: clean
 clean: ## forget .venv, caches and servers
