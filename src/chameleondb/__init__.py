@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from chameleondb.postgres.session import connect
     from chameleondb.postgres.url import parse as parse_url
     from chameleondb.workflow.introspect import introspect
-    from chameleondb.workflow.migrate import Preview, apply, preview, prove_first
+    from chameleondb.workflow.migrate import Preview, preview, prove_first
+    from chameleondb.workflow.migrate import apply as migrate
     from chameleondb.workflow.shadow import Shadows
     from chameleondb.workflow.source import Files, read
 
@@ -36,9 +37,9 @@ _HOMES = {
     "Files": "workflow.source",
     "Preview": "workflow.migrate",
     "Shadows": "workflow.shadow",
-    "apply": "workflow.migrate",
     "connect": "postgres.session",
     "introspect": "workflow.introspect",
+    "migrate": "workflow.migrate:apply",
     "parse_url": "postgres.url:parse",
     "preview": "workflow.migrate",
     "prove_first": "workflow.migrate",
@@ -50,9 +51,9 @@ __all__ = [
     "Files",
     "Preview",
     "Shadows",
-    "apply",
     "connect",
     "introspect",
+    "migrate",
     "parse_url",
     "preview",
     "prove_first",
