@@ -52,7 +52,7 @@ class Context:
 
 
 class Alter(Generic[M]):
-    """The field changes in place: `steps(old, new, context)`. Steps of None mean that this change needs a replacement."""
+    """The field changes in place: `steps(old, new, context)`. None for steps means that it must be replaced."""
 
     def __init__(self, steps: Callable[[M, M, Context], Sequence[Step] | None]) -> None:
         self.steps = steps
@@ -84,8 +84,8 @@ class Ignore:
 class Kind(Generic[M]):
     """Everything the stages need to know about one kind of object.
 
-    `query` gives the catalog query for a server version (e.g. 180004); its first column is the object's OID, its rows go
-    to `decode(row, names)`. `rename` says how one object takes another's name; `inferred_rename` allows pairing two
+    `query` gives the catalog query for a server version (e.g. 180004); its first column is the object's OID, its rows
+    go to `decode(row, names)`. `rename` says how one object takes another's name; `inferred_rename` allows pairing two
     objects that differ in nothing but the name, which is safe only where a name carries no data.
     """
 

@@ -67,7 +67,8 @@ _PARTS = """
      WHERE d.classid = o.classid AND d.objid = o.objid AND d.objsubid = 0
        AND (d.deptype IN ('e', 'i', 'P', 'S')
             OR (d.deptype = 'a' AND (o.catalog = 'pg_opfamily' OR EXISTS (
-               SELECT FROM pg_catalog.pg_class s WHERE o.catalog = 'pg_class' AND s.oid = o.objid AND s.relkind = 'S'))))"""
+               SELECT FROM pg_catalog.pg_class s
+               WHERE o.catalog = 'pg_class' AND s.oid = o.objid AND s.relkind = 'S'))))"""
 
 
 # Compared to see whether the database has what an sql block says; the empty search_path makes the text exact.
