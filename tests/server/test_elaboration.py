@@ -1,0 +1,134 @@
+"""The cache of elaborated declarations: less work, the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chameleondb.diagnostics import Source
+from chameleondb.postgres.session import Connection, connect
+from chameleondb.postgres.url import Target
+from chameleondb.workflow.elaboration import Cache, Desired, elaborate
+from chameleondb.workflow.shadow import Shadows
+from chameleondb.workflow.source import Files
+
+BASE = """
+enum Plan { free, pro }
+/// People.
+entity User {
+    id: uuid primary default uuid(),
+    email: string unique,
+    plan: Plan default free,
+    number: serial,
+    check (length(email) > 3),
+    index (lower(email)),
+}
+entity Post in blog {
+    id: bigint primary identity,
+    author_id: uuid,
+    author: User via author_id on delete cascade,
+}
+entity Tag { id: int primary, label: string(20) default "none" }
+"""
+
+CHANGES = {
+    "a column": ("label: string(20)", "label: string(30)"),
+    "a referenced table": ("email: string unique", "email: string(99) unique"),
+    "an enum": ("{ free, pro }", "{ free, pro, team }"),
+    "a referring table": ("on delete cascade", "on delete restrict"),
+    "a comment": ("/// People.", "/// Persons."),
+    "a new entity": (
+        "entity Tag",
+        "entity Note { id: int primary, post_id: bigint, post: Post via post_id }\nentity Tag",
+    ),
+    "an entity less": ('entity Tag { id: int primary, label: string(20) default "none" }', ""),
+    "an sql block": ("entity Tag", 'sql """ CREATE VIEW v AS SELECT email FROM users """\nentity Tag'),
+    "an extension type": ("label: string(20)", "spot: vector(3)?, label: string(20)"),
+}
+
+
+class Counting:
+    """Opens shadows and counts them."""
+
+    def __init__(self, shadows: Shadows) -> None:
+        self.shadows, self.opened = shadows, 0
+
+    @contextmanager
+    def __call__(self, extensions: frozenset[str]) -> Iterator[Connection]:
+        self.opened += 1
+        with self.shadows(extensions) as connection:
+            yield connection
+
+
+@pytest.fixture
+def shadows(database: str, tmp_path: Path) -> Iterator[Counting]:
+    target = Target(database, "the test database", "a test")
+    connection = connect(target)
+    yield Counting(Shadows(connection, target, tmp_path))
+    connection.close()
+
+
+def _elaborate(text: str, shadows: Counting, cache: Cache) -> Desired:
+    major = shadows.shadows.connection.info.server_version // 10_000
+    return elaborate(Files((Source("schema.cham", text),)), shadows, major=major, cache=cache)
+
+
+def _needs(change: str, shadows: Counting) -> None:
+    if change == "an extension type":
+        found = shadows.shadows.connection.execute(
+            "SELECT FROM pg_available_extensions WHERE name = 'vector'"
+        ).fetchone()
+        if found is None:
+            pytest.skip("this server lacks pgvector")
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_incremental_elaboration_equals_the_full_one(change: str, shadows: Counting, tmp_path: Path) -> None:
+    _needs(change, shadows)
+    text = BASE.replace(*CHANGES[change])
+    assert text != BASE
+    cache = Cache(tmp_path / "cache")
+    _elaborate(BASE, shadows, cache)
+    incremental, full = _elaborate(text, shadows, cache), _elaborate(text, shadows, Cache(None))
+    assert dict(incremental.schema.objects) == dict(full.schema.objects)
+    assert incremental == full
+
+
+def test_an_unchanged_schema_needs_no_shadow(shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    first = _elaborate(BASE, shadows, cache)
+    assert _elaborate(BASE, shadows, cache) == first
+    assert shadows.opened == 1
+
+
+def test_an_edit_that_means_nothing_needs_no_shadow(shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    first = _elaborate(BASE, shadows, cache)
+    assert _elaborate(f"// A remark.\n{BASE}\n\n", shadows, cache) == first
+    assert shadows.opened == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":"other"}', b"\xff\xfe", b"null"])
+def test_a_damaged_cache_is_no_cache(damage: bytes, shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    first = _elaborate(BASE, shadows, cache)
+    (path,) = (tmp_path / "cache").iterdir()
+    path.write_bytes(damage)
+    assert _elaborate(BASE, shadows, cache) == first
+    assert shadows.opened == 2
+
+
+def test_a_cache_with_foreign_entries_is_no_cache(shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    first = _elaborate(BASE, shadows, cache)
+    (path,) = (tmp_path / "cache").iterdir()
+    path.write_text(path.read_text().replace('"Table"', '"Chair"'))
+    assert _elaborate(BASE, shadows, cache) == first
+
+
+def test_without_a_place_for_a_cache_everything_works(shadows: Counting, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert _elaborate(BASE, shadows, Cache(tmp_path / "cache")) == _elaborate(BASE, shadows, Cache(None))
