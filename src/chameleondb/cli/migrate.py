@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -230,7 +231,7 @@ def _show_locks(out: Output, plan: Plan) -> None:
     for note in plan.notes:
         out.note(note)
     for key in plan.missing_consent(()):
-        out.note(f"  needs --allow {key}")
+        out.note(f"  needs --allow {shlex.quote(key)}")
 
 
 def _show_rest(out: Output, what: Preview) -> None:

@@ -83,6 +83,8 @@ class _Graph:
         for node, step in enumerate(self.steps):
             for identity in step.needs:
                 self._before(self.creates.get(identity), node)
+            for identity in step.creates:  # a name is free when what had it is gone
+                self._before(self.drops.get(identity), node)
         for change in self.changes:
             if change.action is Action.DROP:
                 self._connect_drop(change, source)

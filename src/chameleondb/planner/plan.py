@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.diff import Change, Difference
-from chameleondb.errors import ConsentNeeded
+from chameleondb.errors import ConsentNeeded, PlanError
 from chameleondb.kind import Kind
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Schema, Unmodelled
@@ -72,7 +73,7 @@ class Plan:
         """Raise ConsentNeeded unless every destructive step was allowed by name."""
         missing = self.missing_consent(allowed)
         if missing:
-            flags = tuple(f"--allow {key}" for key in missing)
+            flags = tuple(f"--allow {shlex.quote(key)}" for key in missing)
             what = "; ".join(h.detail for h in self.hazards if h.key in missing)
             raise ConsentNeeded(
                 f"the plan destroys data and needs consent by name: {what}",
@@ -84,10 +85,10 @@ class Plan:
 def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts) -> Plan:
     """Return the plan for a difference.
 
-    Raises the first refusal (PlanError) when the change cannot be planned as asked.
+    Raises: PlanError when the change cannot be planned as asked, with every reason.
     """
     if difference.refused:
-        raise difference.refused[0]
+        raise _together(difference.refused)
     steps = []
     for step in order(difference.changes, difference.source, target, kinds):
         # Nobody waits for a table that is new.
@@ -108,6 +109,14 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         unmodelled=difference.source.unmodelled,
         notes=tuple(notes),
     )
+
+
+def _together(refused: Sequence[PlanError]) -> PlanError:
+    first = refused[0]
+    if len(refused) == 1:
+        return first
+    hints = dict.fromkeys(error.hint for error in refused if error.hint)
+    return PlanError(first.code, "; ".join(e.message for e in refused), hint="; ".join(hints) or None)
 
 
 def _lock_hazards(locks: Iterable[Lock], effort: Effort, facts: Facts) -> Iterable[Hazard]:

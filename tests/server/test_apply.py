@@ -1,0 +1,304 @@
+"""Changes of tables with rows: the online forms, locks, concurrent runs and the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chameleondb.apply.executor import Patience
+from chameleondb.errors import ConsentNeeded, DatabaseError, LockNotAcquired
+from tests.cluster import Databases
+from tests.migrating import Database, Heard
+
+ROWS = 12_000  # more than two batches of a backfill
+
+
+@pytest.fixture
+def db(database: str, tmp_path: Path) -> Database:
+    """A database in which every table with rows counts as large."""
+    return Database(database, tmp_path, small_table_bytes=0)
+
+
+def _users(*more: str) -> str:
+    members = ["id: bigint primary identity", "email: string?", "age: int?", *more]
+    return "entity User {\n" + "".join(f"    {m},\n" for m in members) + "}\n"
+
+
+def _filled(db: Database, schema: str = "", rows: int = ROWS) -> None:
+    db.run(schema or _users())
+    db.execute(f"INSERT INTO users (email, age) SELECT 'u' || n, n % 90 FROM generate_series(1, {rows}) n")
+
+
+def _groups(db: Database, schema: str) -> list[tuple[str, list[str]]]:
+    """Return what would run: each transaction, or what runs alone, with its statements."""
+    plan = db.plan(schema).plan
+    return [("together" if g.transactional else "alone", [s.sql for s in g.steps]) for g in plan.groups]
+
+
+def _not_null_steps(version: int, table: str, column: str, *, first: str = "") -> list[tuple[str, list[str]]]:
+    alter = f"ALTER TABLE {table}"
+    if version >= 180000:
+        name = f"{table}_{column}_not_null"
+        return [
+            ("together", [f"{alter} ADD CONSTRAINT {name} NOT NULL {column} NOT VALID"]),
+            ("together", [f"{alter} VALIDATE CONSTRAINT {name}"]),
+        ]
+    name = f"{table}_{column}_filled"
+    return [
+        ("together", [f"{alter} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"]),
+        ("together", [f"{alter} VALIDATE CONSTRAINT {name}"]),
+        ("together", [f"{alter} ALTER COLUMN {column} SET NOT NULL"]),
+        ("together", [f"{alter} DROP CONSTRAINT {name}"]),
+    ]
+
+
+# --- Online forms ----------------------------------------------------------------------------------------------------
+
+
+def test_a_required_column_is_filled_in_batches(db: Database, server_version: int) -> None:
+    _filled(db)
+    schema = _users("handle: string backfill ('@' || email)")
+    assert _groups(db, schema) == [
+        ("together", ["ALTER TABLE users ADD COLUMN handle TEXT"]),
+        (
+            "alone",
+            [
+                "UPDATE users SET handle = ('@' || email) WHERE ctid = ANY(ARRAY(SELECT ctid FROM users"
+                " WHERE handle IS NULL LIMIT 5000 FOR UPDATE SKIP LOCKED))"
+            ],
+        ),
+        *_not_null_steps(server_version, "users", "handle"),
+    ]
+    db.migrate(schema)
+    assert db.rows("SELECT count(*), count(DISTINCT handle), count(DISTINCT xmin::text) FROM users") == [
+        (ROWS, ROWS, 3)
+    ]
+
+
+def test_a_volatile_default_is_filled_in_batches(db: Database) -> None:
+    _filled(db)
+    statements = db.migrate(_users("key: uuid default uuid()"))
+    assert statements[:2] == [
+        "ALTER TABLE users ADD COLUMN key UUID",
+        "ALTER TABLE users ALTER COLUMN key SET DEFAULT gen_random_uuid()",
+    ]
+    assert db.value("SELECT count(DISTINCT key) FROM users") == ROWS
+
+
+def test_a_constant_default_needs_no_rewrite(db: Database) -> None:
+    _filled(db, rows=10)
+    before = db.value("SELECT pg_relation_filenode('users')")
+    assert len(db.migrate(_users("plan: string default 'free'".replace("'", '"')))) == 1
+    assert db.value("SELECT pg_relation_filenode('users')") == before
+    assert db.value("SELECT count(*) FROM users WHERE plan = 'free'") == 10
+
+
+def test_rows_that_come_during_a_backfill_are_filled_too(db: Database) -> None:
+    _filled(db)
+    schema = _users("handle: string backfill (coalesce(email, 'none'))")
+    heard = Heard()
+    heard.on_begun = lambda step: (
+        db.execute("INSERT INTO users (age) VALUES (1)") if "UPDATE" in step.sql or "VALIDATE" in step.sql else None
+    )
+    # 18 keeps new rows out as soon as the rule exists; before that they are filled.
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        db.run(schema, heard=heard)
+    heard.on_begun = lambda _: None
+    db.migrate(schema)
+    assert db.value("SELECT count(*) FROM users WHERE handle = 'none'") == 1
+
+
+def test_not_null_takes_no_scan_under_a_strong_lock(db: Database, server_version: int) -> None:
+    _filled(db)
+    schema = _users().replace("age: int?", "age: int")
+    assert _groups(db, schema) == _not_null_steps(server_version, "users", "age")
+    db.migrate(schema)
+    db.migrate(_users())
+    assert db.value("SELECT count(*) FROM users") == ROWS
+
+
+def test_unique_and_primary_keys_take_an_index_built_without_a_lock(db: Database) -> None:
+    bare = "entity User {\n id: bigint,\n email: string?,\n}\n"
+    db.run(bare)
+    db.execute("INSERT INTO users SELECT n, 'u' || n FROM generate_series(1, 1000) n")
+    schema = "entity User {\n id: bigint primary,\n email: string? unique,\n}\n"
+    assert _groups(db, schema) == [
+        ("alone", ["CREATE UNIQUE INDEX CONCURRENTLY users_pkey ON users(id)"]),
+        ("together", ["ALTER TABLE users ADD CONSTRAINT users_pkey PRIMARY KEY USING INDEX users_pkey"]),
+        ("alone", ["CREATE UNIQUE INDEX CONCURRENTLY users_email_key ON users(email)"]),
+        ("together", ["ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE USING INDEX users_email_key"]),
+    ]
+    db.migrate(schema)
+    db.migrate(bare)
+    assert db.value("SELECT count(*) FROM users") == 1000
+
+
+def test_foreign_keys_and_checks_are_validated_in_a_transaction_of_their_own(db: Database) -> None:
+    users = _users("team_id: bigint?")
+    team = "entity Team { id: bigint primary }\n"
+    _filled(db, users + team)
+    db.execute("INSERT INTO teams VALUES (1)", "UPDATE users SET team_id = 1")
+    schema = _users("team_id: bigint?", "team: Team? via team_id", "check (age >= 0)") + team
+    assert _groups(db, schema) == [
+        ("together", ["ALTER TABLE users ADD CONSTRAINT users_age_check CHECK (age >= 0) NOT VALID"]),
+        ("together", ["ALTER TABLE users VALIDATE CONSTRAINT users_age_check"]),
+        (
+            "together",
+            [
+                "ALTER TABLE users ADD CONSTRAINT users_team_id_fkey"
+                " FOREIGN KEY (team_id) REFERENCES teams(id) NOT VALID"
+            ],
+        ),
+        ("together", ["ALTER TABLE users VALIDATE CONSTRAINT users_team_id_fkey"]),
+    ]
+    db.migrate(schema)
+    db.migrate(users + team)
+
+
+def test_indexes_come_change_and_go_concurrently(db: Database) -> None:
+    _filled(db)
+    one, other = _users("index (age)"), _users('index (age desc, email) name "idx_users_age"')
+    assert _groups(db, one) == [("alone", ["CREATE INDEX CONCURRENTLY idx_users_age ON users(age)"])]
+    db.migrate(one)
+    assert all(how == "alone" for how, _ in _groups(db, other))
+    db.migrate(other)
+    assert _groups(db, _users()) == [("alone", ["DROP INDEX CONCURRENTLY idx_users_age"])]
+    db.migrate(_users())
+
+
+@pytest.mark.parametrize(
+    ("member", "leftover"),
+    [("unique (email)", "users_email_key"), ("unique index (email)", "idx_users_email"), ("primary", "users_pkey")],
+)
+def test_an_index_that_failed_on_duplicates_is_built_again(db: Database, member: str, leftover: str) -> None:
+    schema = "entity User {\n id: bigint,\n email: string,\n}\n"
+    db.run(schema)
+    db.execute("INSERT INTO users SELECT n, 'u' || n FROM generate_series(1, 100) n", "INSERT INTO users VALUES (7, 'u7')")
+    wanted = (
+        schema.replace("id: bigint", "id: bigint primary")
+        if member == "primary"
+        else schema.replace("\n}", f"\n {member},\n}}")
+    )
+    with pytest.raises(DatabaseError, match="could not create unique index") as caught:
+        db.run(wanted)
+    assert caught.value.sqlstate == "23505"
+    assert db.value(f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{leftover}'::regclass") is False
+    db.execute("DELETE FROM users WHERE ctid = (SELECT max(ctid) FROM users)")
+    db.migrate(wanted)
+    assert db.value("SELECT count(*) FROM users") == 100
+    assert db.value("SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'users'::regclass")
+
+
+# --- Locks -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_is_waited_for_in_short_tries_and_the_holder_named(db: Database) -> None:
+    _filled(db, rows=10)
+    heard = Heard()
+    with psycopg.connect(db.dsn, application_name="a slow report") as other:
+        other.execute("SELECT count(*) FROM users")
+
+        def release() -> None:
+            if len(heard.missed) == 2:
+                other.rollback()
+
+        heard.on_missed = release
+        db.run(_users("nick: string?"), patience=Patience(lock_timeout_s=0.05, deadline_s=20), heard=heard)
+    assert len(heard.missed) >= 2
+    assert "a slow report, idle in transaction" in (heard.missed[0] or "")
+    assert db.statements(_users("nick: string?")) == []
+
+
+def test_a_lock_that_is_never_free_ends_the_run_with_nothing_changed(db: Database) -> None:
+    _filled(db, rows=10)
+    before = db.text()
+    with psycopg.connect(db.dsn, application_name="a slow report") as other:
+        other.execute("SELECT count(*) FROM users")
+        with pytest.raises(LockNotAcquired, match="a slow report") as caught:
+            db.run(_users("nick: string?"), patience=Patience(lock_timeout_s=0.02, deadline_s=0.4))
+        assert caught.value.exit_status == 7
+    assert db.text() == before
+    db.migrate(_users("nick: string?"))
+
+
+def test_a_waiting_run_does_not_hold_up_readers(db: Database) -> None:
+    _filled(db, rows=10)
+    slowest = 0.0
+    with psycopg.connect(db.dsn) as other:
+        other.execute("SELECT count(*) FROM users")
+        run = threading.Thread(
+            target=lambda: db.run(_users("nick: string?"), patience=Patience(lock_timeout_s=0.05, deadline_s=30))
+        )
+        run.start()
+        with psycopg.connect(db.dsn, autocommit=True) as reader:
+            reader.execute("SET statement_timeout = '5s'")
+            for _ in range(40):
+                reader.execute("SELECT count(*) FROM users")
+                time.sleep(0.02)
+        other.rollback()
+        run.join()
+    assert slowest == 0.0
+    assert db.statements(_users("nick: string?")) == []
+
+
+def test_the_second_of_two_runs_waits_and_finds_it_done(db: Database) -> None:
+    _filled(db)
+    schema = _users("nick: string?", "index (age)", "code: uuid default uuid()")
+    results: list[list[str]] = []
+    runs = [threading.Thread(target=lambda: results.append(db.run(schema))) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert sorted(map(bool, results)) == [False, False, True]
+    assert db.statements(schema) == []
+    kinds = [kind for (kind,) in db.rows("SELECT kind FROM chameleon.ledger ORDER BY seq")]
+    assert kinds.count("BEGIN") == kinds.count("APPLIED") == 2
+    _assert_chain(db)
+
+
+# --- Ledger ----------------------------------------------------------------------------------------------------------
+
+
+def _assert_chain(db: Database) -> None:
+    prev = "0" * 64
+    rows = db.rows("SELECT seq, body, prev, hash FROM chameleon.ledger ORDER BY seq")
+    for number, (seq, body, row_prev, row_hash) in enumerate(rows, start=1):
+        assert seq == number
+        assert row_prev == prev
+        assert row_hash == hashlib.sha256(f"chameleon.ledger/1\n{seq}\n{prev}\n{body}".encode()).hexdigest()
+        prev = row_hash
+
+
+def test_the_ledger_is_a_chain_of_hashes(db: Database) -> None:
+    for schema in (_users(), _users("näme: string?"), _users('"tab\\t": string?')):
+        db.migrate(schema)
+    _assert_chain(db)
+    versions = db.rows("SELECT version_id, parent_id FROM chameleon.ledger WHERE kind = 'APPLIED' ORDER BY seq")
+    assert [parent for _, parent in versions] == ["none", *[version for version, _ in versions[:-1]]]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE chameleon.ledger SET who = 'me'", "DELETE FROM chameleon.ledger", "TRUNCATE chameleon.ledger"],
+)
+def test_the_ledger_refuses_edits(db: Database, statement: str) -> None:
+    db.run(_users())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+        db.execute(statement)
+
+
+def test_the_ledger_refuses_an_old_head(db: Database) -> None:
+    db.run(_users())
+    first = db.value("SELECT hash FROM chameleon.ledger WHERE seq = 1")
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        db.execute(f"SELECT chameleon.append('{first}', '{{\"kind\": \"STEP\"}}')")
+    _assert_chain(db)
