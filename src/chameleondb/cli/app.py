@@ -25,8 +25,8 @@ from chameleondb.terminal import Glyphs, Switch
 
 COMMANDS = {
     "init": "Start a project in this directory.",
-    "validate": "Check the whole schema, as PostgreSQL sees it.",
-    "check": "Check schema files quickly, without a database.",
+    "validate": "Check the whole schema, without a database.",
+    "check": "Check schema files for an editor, with every mistake and its place.",
     "fmt": "Bring schema files into the one style.",
     "migrate": "Show what would change, or apply it.",
     "status": "Show which version is applied, and what differs.",
