@@ -24,6 +24,25 @@ LINE_MAX = 100
 _INDENT = "    "
 
 
+# What is surely in style: words divided by one blank; in parentheses either a list of names, or something with a
+# character that no list of names has, and then it is SQL, which stays as it is.
+_WORD = r'(?:[A-Za-z_]\w*+|[0-9]++(?:\.[0-9]++)?+(?!\w)|"[^"\\\r\n]++"(?!"))'
+_SQL = r"""(?:[^()'"\\$/\r\n-]|-(?!-)|/(?![/*])|'[^'\\\r\n]*+'|"[^"\\\r\n]++"(?!"))"""
+_NESTED = rf"\((?:{_SQL}++|\((?:{_SQL}++|\({_SQL}*+\))*+\))*+\)"
+_LIST = rf"\({_WORD}(?:,?\ {_WORD})*+\)"
+_PARENTHESES = rf"(?:{_LIST}|(?=\([^\s)])(?=\([^)\"]*['(=<>:+*|&]){_NESTED}(?<!\s\)))"
+_TYPE = rf"[A-Za-z_]\w*+(?:{_LIST})?+(?:\[\])?+\??+"
+_DEFAULT = rf"default\ (?!default\b)(?:{_PARENTHESES}|{_WORD}(?:\(\)|(?!\ ?\()))"
+_CLAUSE = rf"(?:check|generated|identity|include|via|where|with)\ {_PARENTHESES}"
+_START = rf"(?:{_WORD}:\ {_TYPE}(?!\ \()|[a-z]++(?:\ {_PARENTHESES})?)"
+_IN_STYLE = re.compile(rf"{_START}(?:\ {_DEFAULT}|\ {_CLAUSE}|\ (?!default\b){_WORD}(?!\ ?[(\[]))*+", re.ASCII)
+
+
+def is_in_style(text: str) -> bool:
+    """Whether a member without its comma, or a head, surely is as `reformat` writes it; False if unsure."""
+    return _IN_STYLE.fullmatch(text) is not None
+
+
 def reformat(source: Source) -> str:
     """Return the text of a source in the one style; formatting it again changes nothing.
 

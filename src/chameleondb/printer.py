@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from chameleondb import types
 from chameleondb.diagnostics import Source
-from chameleondb.formatter import reformat
+from chameleondb.formatter import is_in_style, reformat
 from chameleondb.kinds import SYNTAXES
 from chameleondb.language import Block, Doc, Entry, Line, Modifier, Piece
 from chameleondb.model.schema import Object, Schema
@@ -30,8 +30,8 @@ def print_schema(schema: Schema, *, header: str = "") -> str:
     """
     page = _Page(schema)
     comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
-    parts = [*([comment] if comment else []), *_declarations(list(page.pieces()))]
-    return reformat(Source("<printed>", "\n\n".join(parts) + "\n"))
+    parts = [*([comment + "\n"] if comment else []), *_declarations(list(page.pieces()))]
+    return "\n".join(parts)
 
 
 def print_files(schema: Schema) -> dict[str, str]:
@@ -40,9 +40,7 @@ def print_files(schema: Schema) -> dict[str, str]:
     for piece in _Page(schema).pieces():
         owner = piece.of if isinstance(piece, Doc | Block | Line) else piece.owner
         parts[owner.path[0] if len(owner.path) > 1 else ""].append(piece)
-    return {
-        name: reformat(Source("<printed>", "\n\n".join(_declarations(pieces)) + "\n")) for name, pieces in parts.items()
-    }
+    return {name: "\n".join(_declarations(pieces)) for name, pieces in parts.items()}
 
 
 class _Page:
@@ -55,6 +53,7 @@ class _Page:
         self._types = {qualified_type(i.path): name for i, name in self._titles.items() if i.space == "type"}
         self._fields: dict[Identity, set[str]] = defaultdict(set)
         self._described: set[Identity] = set()
+        self._spelled: dict[str, str] = {}
 
     def pieces(self) -> Iterator[Piece]:
         """Print all objects, kind by kind; descriptions first, since they decide how other objects are printed."""
@@ -83,6 +82,11 @@ class _Page:
 
     def type_text(self, sql: str) -> str:
         """Return a type as the language spells it."""
+        if sql not in self._spelled:
+            self._spelled[sql] = self._spell(sql)
+        return self._spelled[sql]
+
+    def _spell(self, sql: str) -> str:
         base = sql.removesuffix("[]")
         if base in self._types:
             return name_text(self._types[base]) + sql[len(base) :]
@@ -140,19 +144,34 @@ def _declarations(pieces: list[Piece]) -> Iterator[str]:
         if not isinstance(piece, Block | Line):
             continue
         if together:
-            yield "\n".join(together)
+            yield _styled(together)
             together = []
-        lines = [*docs.get(piece.of, ()), piece.text if isinstance(piece, Line) else f"{piece.head} {{"]
-        if isinstance(piece, Block):
-            # Fields come first: columns, then relations; the rest follows in the order of kinds.
-            for entry in sorted(entries[piece.of], key=lambda e: not e.is_field):
-                words = [entry.text, *modifiers[entry.of], entry.tail]
-                lines += [*docs.get(entry.of, ()), " ".join(w for w in words if w) + ","]
-            lines.append("}")
-        yield "\n".join(lines)
+        above = docs.get(piece.of, [])
+        if isinstance(piece, Line):
+            yield _styled([*above, piece.text])
+            continue
+        # Fields come first: columns, then relations; the rest follows in the order of kinds.
+        members = [
+            (docs.get(entry.of, []), " ".join(w for w in (entry.text, *modifiers[entry.of], entry.tail) if w))
+            for entry in sorted(entries[piece.of], key=lambda e: not e.is_field)
+        ]
+        yield _block(above, piece.head, members)
     if together:
-        yield "\n".join(together)
+        yield _styled(together)
+
+
+def _block(docs: list[str], head: str, members: list[tuple[list[str], str]]) -> str:
+    """Lay out a declaration with members; most are in style as the kinds print them, which saves reading them again."""
+    lines = [line for above, text in members for line in (*above, f"{text},")]
+    if members and is_in_style(head) and all(is_in_style(text) for _, text in members):
+        return "\n".join([*docs, f"{head} {{", *(f"    {line}" for line in lines), "}\n"])
+    return _styled([*docs, f"{head} {{", *lines, "}"])
+
+
+def _styled(lines: list[str]) -> str:
+    return reformat(Source("<printed>", "\n".join(lines) + "\n"))
 
 
 def _doc_lines(text: str) -> list[str]:
-    return [f"/// {line}" if line else "///" for line in text.replace("\r\n", "\n").split("\n")]
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [f"/// {line}".rstrip("\r") if line else "///" for line in lines]

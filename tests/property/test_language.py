@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chameleondb.diagnostics import Diagnostics, Source
 from chameleondb.errors import SchemaError
-from chameleondb.formatter import reformat
+from chameleondb.formatter import is_in_style, reformat
 from chameleondb.kinds.check import Check
 from chameleondb.kinds.column import Column, NotNull
 from chameleondb.kinds.comment import Comment, comment_of
@@ -139,3 +139,19 @@ def test_no_sql_breaks_the_splitter(text: str) -> None:
     for sql, span in statements(source, Diagnostics()):
         assert sql
         assert text[span.start : span.end] == sql
+
+
+_MEMBER_WORDS = (
+    """a b: int decimal ? , ( ) (a,b) default now () via [] "x" 1.5 'y' = . - -- // check index (a>1) (a+b) name sql"""
+)
+
+
+@given(st.lists(st.sampled_from([*_MEMBER_WORDS.split(), " ", " ", "\r"]), max_size=10).map("".join))
+@example("a: decimal(12, 2) default now()")
+@example("check (a = ANY (ARRAY['x'::text, 'y'::text]))")
+def test_what_is_in_style_is_not_formatted(member: str) -> None:
+    if not is_in_style(member):
+        return
+    text = f"entity A {{\n    {member},\n}}\n"
+    with suppress(SchemaError):  # in style, but no member
+        assert reformat(Source("x.cham", text)) == text

@@ -44,8 +44,9 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     elif output == STDOUT:
         app.out.document(found.text)
     elif output is not None and output.endswith("/"):
-        write_tree(path, found.files, force=force)
-        for name in found.files:
+        files = found.files
+        write_tree(path, files, force=force)
+        for name in files:
             app.out.result(good("✓"), f" Schema written to {_shown(path / name)}")
     else:
         write(path, found.text, force=force)

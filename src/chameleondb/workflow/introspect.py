@@ -26,11 +26,25 @@ class Introspected:
     """A database in words."""
 
     schema: Schema
-    text: str  # all of it
-    files: Mapping[str, str]  # the same in parts, by file name
     carried: tuple[Verbatim, ...] = ()  # in sql blocks, since tables need them
     uncarried: tuple[Verbatim, ...] = ()  # needed, but PostgreSQL cannot print them
     left: tuple[Unmodelled, ...] = ()  # neither modelled nor needed
+
+    @property
+    def text(self) -> str:
+        """Return all of it as one schema file."""
+        return "\n".join([print_schema(self.schema), *map(_block, self.carried)])
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Return the same in parts, by file name: one for each schema, `_database.cham` for what lies in none."""
+        files = {}
+        for number, (name, text) in enumerate(print_files(self.schema).items()):
+            stem = name if _PLAIN.fullmatch(name) else f"schema_{number}" if name else "_database"
+            files[f"{stem}{SCHEMA_SUFFIX}"] = text
+        if self.carried:
+            files["_carried.sql"] = "".join(f"{v.sql};\n\n" for v in self.carried)
+        return files
 
 
 def introspect(connection: Connection, namespaces: Sequence[str] | None = None) -> Introspected:
@@ -50,8 +64,6 @@ def introspect(connection: Connection, namespaces: Sequence[str] | None = None) 
     keys = {(v.type, v.identity) for v in needed}
     return Introspected(
         schema=schema,
-        text="\n".join([print_schema(schema), *map(_block, carried)]),
-        files=_files(schema, carried),
         carried=carried,
         uncarried=uncarried,
         left=tuple(u for u in schema.unmodelled if u.key not in keys),
@@ -60,17 +72,6 @@ def introspect(connection: Connection, namespaces: Sequence[str] | None = None) 
 
 def _block(needed: Verbatim) -> str:
     return f'sql """\n{needed.sql}\n"""\n'
-
-
-def _files(schema: Schema, carried: Sequence[Verbatim]) -> dict[str, str]:
-    """Name one file for each schema of the database; what needs no schema of its own goes to `_database.cham`."""
-    files = {}
-    for number, (name, text) in enumerate(print_files(schema).items()):
-        stem = name if _PLAIN.fullmatch(name) else f"schema_{number}" if name else "_database"
-        files[f"{stem}{SCHEMA_SUFFIX}"] = text
-    if carried:
-        files["_carried.sql"] = "".join(f"{v.sql};\n\n" for v in carried)
-    return files
 
 
 def write_tree(folder: Path, files: Mapping[str, str], *, force: bool = False) -> None:

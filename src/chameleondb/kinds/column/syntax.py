@@ -261,8 +261,6 @@ def _default_text(obj: Column) -> str:
 
 def _words(obj: Column, page: Page) -> list[str]:
     """Return the modifiers of a column in the order in which they are printed."""
-    keys = [o for o in page.schema.children(obj.id.table) if isinstance(o, PrimaryKey)]
-    in_key = any(obj.id.name in key.columns for key in keys)
     words: list[str] = []
     if obj.generated:
         words.append(f"generated ({obj.generated.expression})" + ("" if obj.generated.stored else " virtual"))
@@ -278,9 +276,13 @@ def _words(obj: Column, page: Page) -> list[str]:
     words += [productions.storage_text(obj.options).strip()] if obj.options else []
     if obj.not_null and (obj.not_null != NotNull(name=obj.not_null.name) or _is_named(obj)):
         words.append(_not_null_text(obj))
-    if obj.not_null is None and not in_key:
+    if obj.not_null is None and not _in_key(obj, page):
         words.insert(0, "?")
     return words
+
+
+def _in_key(obj: Column, page: Page) -> bool:
+    return any(isinstance(o, PrimaryKey) and obj.id.name in o.columns for o in page.schema.children(obj.id.table))
 
 
 def _is_named(obj: Column) -> bool:
