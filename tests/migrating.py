@@ -37,10 +37,10 @@ class Heard:
     def step_begun(self, step: Step) -> None:
         self.on_begun(step)
 
-    def step_done(self, step: Step, seconds: float) -> None:
+    def step_done(self, step: Step, seconds: float) -> None:  # noqa: ARG002
         self.done.append(step.sql)
 
-    def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:
+    def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:  # noqa: ARG002
         self.missed.append(blockers)
         self.on_missed()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from chameleondb.errors import PlanError
@@ -78,11 +78,12 @@ def diff(
     source = follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
-    gone = [i for i in source.objects if i not in target]
+    adopted = {kinds[type(o)].adopts(o, source) for i, o in target.objects.items() if i not in source}
+    gone = [i for i in source.objects if i not in target and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
     unmanaged = tuple(i for i in gone if i not in owned and former.get(i) not in owned)
-    kept = frozenset(unmanaged)
+    kept = adopted.union(unmanaged)
     visible = Schema({i: o for i, o in source.objects.items() if i not in kept}, source.edges, source.unmodelled)
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
     worker = _Differ(visible, target, kinds, ctx)
@@ -182,8 +183,7 @@ class _Differ:
         if not replaced:
             return self.context
         rest = {i: o for i, o in self.context.source.objects.items() if i not in replaced}
-        source = Schema(rest, self.context.source.edges)
-        return Context(source, self.target, self.kinds, self.context.facts, self.context.hints)
+        return replace(self.context, source=Schema(rest, self.context.source.edges))
 
     def _altered(self) -> list[Change]:
         found = []

@@ -28,6 +28,7 @@ class Context:
     kinds: Mapping[type[Any], Kind[Any]]
     facts: Facts = field(default_factory=Facts)
     hints: Mapping[Identity, Hint] = field(default_factory=dict)
+    unfinished: frozenset[Identity] = frozenset()  # what an interrupted run may have left half done
 
     def inline(self, obj: Object) -> str | None:
         """Return the text by which `obj` stands inside its parent's CREATE statement, if it can stand there."""
@@ -108,6 +109,8 @@ class Kind(Generic[M]):
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
     question: Callable[[M, M], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
+    # (created, source): what becomes part of it, such as the index that an interrupted run has built for a key.
+    adopts: Callable[[M, Schema], Identity | None] = lambda _created, _source: None
     order: Callable[[M], int] = lambda _: 0
     holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf
 

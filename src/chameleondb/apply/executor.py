@@ -11,13 +11,14 @@ Rules:
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chameleondb.apply.ports import Book, Session, Watcher
-from chameleondb.errors import DatabaseError, LockNotAcquired
+from chameleondb.errors import DatabaseError, LockNotAcquired, StalePlan
 from chameleondb.steps import Step
 
 DEADLOCK_DETECTED = "40P01"
@@ -84,8 +85,7 @@ class Executor:
                 return
             except DatabaseError as error:
                 self.session.rollback()
-                again = isinstance(error, LockNotAcquired) or error.sqlstate == DEADLOCK_DETECTED
-                if not again or not current:
+                if not _passes(error) or not current:
                     raise
                 self._pause(error, current[-1], attempt, deadline)
             except BaseException:
@@ -101,6 +101,7 @@ class Executor:
             current.append(step)
             begun = self.clock()
             self.watcher.step_begun(step)
+            self._ensure_empty(step)
             self.session.execute(step.sql)
             done.append((step, self.clock() - begun))
         if steps:
@@ -110,6 +111,16 @@ class Executor:
         self.session.commit()
         for step, seconds in done:
             self.watcher.step_done(step, seconds)
+
+    def _ensure_empty(self, step: Step) -> None:
+        """A step that was harmless because its table had no rows must not meet rows that came since."""
+        table = step.requires_empty
+        if table is not None and self.session.lock_and_count(table) > 0:
+            raise StalePlan(
+                "CHM1011",
+                f"{table} was empty when the plan was made and has rows now",
+                hint="look at the plan again; nothing was changed by this transaction",
+            )
 
     def _pause(self, error: DatabaseError, step: Step, attempt: int, deadline: float) -> None:
         """Wait before the next attempt; give up at the deadline, naming who was in the way."""
@@ -130,9 +141,11 @@ class Executor:
     def _alone(self, step: Step, number: int) -> None:
         begun = self.clock()
         self.watcher.step_begun(step)
-        rows = self.session.execute_alone(step.sql, 0)
-        while step.batched and rows > 0:
-            rows = self.session.execute_alone(step.sql, 0)
+        if step.batched:
+            while self._batch(step) > 0:
+                pass
+        else:
+            self.session.execute_alone(step.sql, 0)
         self.session.begin(self.patience.lock_timeout_s)
         try:
             self.book.done(number, [step.sql])
@@ -141,3 +154,20 @@ class Executor:
             self.session.rollback()
             raise
         self.watcher.step_done(step, self.clock() - begun)
+
+    def _batch(self, step: Step) -> int:
+        """Run one batch; rows that others hold are waited for as briefly as locks are."""
+        deadline = self.clock() + self.patience.deadline_s
+        for attempt in itertools.count(1):
+            try:
+                return self.session.execute_alone(step.sql, self.patience.lock_timeout_s)
+            except DatabaseError as error:
+                if not _passes(error):
+                    raise
+                self._pause(error, step, attempt, deadline)
+        raise AssertionError
+
+
+def _passes(error: DatabaseError) -> bool:
+    """Whether the same statement may succeed a moment later."""
+    return isinstance(error, LockNotAcquired) or error.sqlstate == DEADLOCK_DETECTED

@@ -13,6 +13,7 @@ from chameleondb.kinds.clauses import (
     columns_of,
     deferrability,
     deferrable_sql,
+    drop_constraint,
     exclusive,
     follow,
     follow_columns,
@@ -21,9 +22,10 @@ from chameleondb.kinds.clauses import (
     may_fail,
     with_sql,
 )
+from chameleondb.kinds.index import Index
 from chameleondb.model.oids import Oids
-from chameleondb.model.schema import Object
-from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all, relation
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
 
 
@@ -96,19 +98,10 @@ def add_key(obj: Key, definition: str, word: str, context: Context, *, nulls_dis
         return []
     hazards = may_fail(obj.id, table, context, f"duplicates of ({', '.join(obj.columns)})")
     needs = columns_of(table, obj.columns + obj.include)
-    if not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name):
-        return [add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)]
-    space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
-    build = Step(
-        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)}"
-        f" ON {qualified(table.path)}({quote_all(obj.columns)})"
-        f"{include_sql(obj.include)}{'' if nulls_distinct else ' NULLS NOT DISTINCT'}{with_sql(obj.options)}{space}",
-        needs=(table, *needs),
-        locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
-        effort=Effort.BUILD,
-        transaction=Transaction.OUTSIDE,
-        hazards=hazards,
-    )
+    left = _left_behind(obj, context.source)
+    if left is None and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
+        add = add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)
+        return [replace(add, creates=(obj.id, _index_id(obj)))]
     attach = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(obj.id.name)}"
         f"{deferrable_sql(obj.deferrable)}",
@@ -117,7 +110,62 @@ def add_key(obj: Key, definition: str, word: str, context: Context, *, nulls_dis
         locks=exclusive(table),
         transaction=Transaction.OWN,
     )
-    return [build, attach]
+    if left is not None and left.valid:
+        return [attach]
+    space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
+    build = Step(
+        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)}"
+        f" ON {qualified(table.path)}({quote_all(obj.columns)})"
+        f"{include_sql(obj.include)}{'' if nulls_distinct else ' NULLS NOT DISTINCT'}{with_sql(obj.options)}{space}",
+        creates=(_index_id(obj),),
+        needs=(table, *needs),
+        locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
+        effort=Effort.BUILD,
+        transaction=Transaction.OUTSIDE,
+        hazards=hazards,
+    )
+    return [*([_clear(left)] if left is not None else []), build, attach]
+
+
+def drop_key(obj: Key) -> Step:
+    """Return the step that drops the constraint and with it the index of the same name."""
+    return replace(drop_constraint(obj.id), drops=(obj.id, _index_id(obj)))
+
+
+def _index_id(obj: Key) -> Identity:
+    return relation(obj.id.path[0], obj.id.name)
+
+
+def _left_behind(obj: Key, source: Schema) -> Index | None:
+    """Return the index that an interrupted run has built for the constraint, whole or, if it is not valid, in part."""
+    found = source.get(_index_id(obj))
+    if not isinstance(found, Index) or found.table != obj.id.table or not found.unique:
+        return None
+    built = replace(
+        found,
+        keys=tuple(map(quote, obj.columns)),
+        include=obj.include,
+        nulls_distinct=getattr(obj, "nulls_distinct", True),
+        method="btree",
+        where=None,
+        options=obj.options,
+        tablespace=obj.tablespace,
+    )
+    return found if found == built or not found.valid else None
+
+
+def _clear(left: Index) -> Step:
+    return Step(
+        sql=f"DROP INDEX CONCURRENTLY {qualified(left.id.path)}",
+        locks=(Lock(left.table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
+        transaction=Transaction.OUTSIDE,
+    )
+
+
+def adopted(obj: Key, source: Schema) -> Identity | None:
+    """Return the index that the constraint will take over or make way for itself."""
+    left = _left_behind(obj, source)
+    return left.id if left is not None else None
 
 
 def renamed_key(obj: K, ids: Mapping[Identity, Identity]) -> K:

@@ -7,8 +7,8 @@ from typing import Any
 
 from chameleondb.diagnostics import Label, Span
 from chameleondb.kind import REPLACE, Context, Kind
-from chameleondb.kinds.clauses import columns_of, constraint_sql_name, drop_constraint, named, rename_constraint
-from chameleondb.kinds.keys import add_key, decode_key, key_list, key_query, key_tail, renamed_key
+from chameleondb.kinds.clauses import columns_of, constraint_sql_name, named, rename_constraint
+from chameleondb.kinds.keys import add_key, adopted, decode_key, drop_key, key_list, key_query, key_tail, renamed_key
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
@@ -127,10 +127,11 @@ KIND = Kind(
     decode=_decode,
     references=lambda o: columns_of(o.id.table, o.columns + o.include),
     create=_create,
-    drop=lambda o, _: [drop_constraint(o.id)],
+    drop=lambda o, _: [drop_key(o)],
     inline=lambda o, _: named(o.id) + _definition(o),
     parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("columns", "include", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE),
+    adopts=adopted,
     rename=lambda old, new: rename_constraint(old.id, new.id),
     inferred_rename=lambda _: True,
     renamed=renamed_key,

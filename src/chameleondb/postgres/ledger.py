@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chameleondb import __version__
@@ -128,20 +128,25 @@ class Version:
 
 
 def read_version(connection: Connection, head: Head) -> Version:
-    """Return the version at the head; empty if nothing was applied."""
-    if head.version_id is None:
-        return Version()
+    """Return the version at the head, with the renames of a run that was interrupted since; empty if there is none."""
+    version = Version()
+    if not head.exists:
+        return version
     with translated():
-        row = connection.execute(
-            "SELECT body FROM chameleon.ledger WHERE kind = 'APPLIED' ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-    assert row is not None
-    body = json.loads(row[0])
-    return Version(
-        objects=frozenset(_unpack(body["objects"])),
-        namespaces=tuple(body["namespaces"]),
-        followed={Identity(i[0], tuple(i[1:])): tuple(names) for i, names in body["followed"]},
-    )
+        rows = connection.execute(
+            "SELECT body FROM chameleon.ledger WHERE kind IN ('APPLIED', 'STEP') AND seq >="
+            " (SELECT coalesce(max(seq), 0) FROM chameleon.ledger WHERE kind = 'APPLIED') ORDER BY seq"
+        ).fetchall()
+    for (text,) in rows:
+        body = json.loads(text)
+        followed = {Identity(i[0], tuple(i[1:])): tuple(names) for i, names in body.get("followed", ())}
+        if body["kind"] == "APPLIED":
+            version = Version(
+                objects=frozenset(_unpack(body["objects"])), namespaces=tuple(body["namespaces"]), followed=followed
+            )
+        else:
+            version = replace(version, followed={**version.followed, **followed})
+    return version
 
 
 def _pack(objects: Iterable[Identity]) -> list[Any]:
@@ -170,6 +175,7 @@ class Ledger:
         plan_hash: str,
         version: Version,
         steps: int,
+        renames: frozenset[str] = frozenset(),
     ) -> None:
         self.connection = connection
         self.start = head
@@ -179,6 +185,7 @@ class Ledger:
         self.parent_id = head.version_id or "none"
         self.version_id = sha256(f"chameleon.version/1\n{self.parent_id}\n{schema_hash}")
         self.schema_hash, self.plan_hash, self.version, self.steps = schema_hash, plan_hash, version, steps
+        self.renames = renames  # the statements that follow a `was`
 
     def begun(self) -> None:
         """Create the ledger if this is its first entry, then record the run."""
@@ -192,7 +199,9 @@ class Ledger:
     def done(self, number: int, statements: Sequence[str]) -> None:
         """Record the steps of a group by the hashes of their statements."""
         hashes = [sha256(sql) for sql in statements]
-        self._append({"kind": "STEP", "run": self.run, "step": number, "step_hashes": hashes})
+        # A swap must be known as soon as it is done: whoever finishes the run would swap back.
+        renamed = {"followed": self._followed()} if self.renames.intersection(statements) else {}
+        self._append({"kind": "STEP", "run": self.run, "step": number, "step_hashes": hashes, **renamed})
 
     def applied(self) -> None:
         """Record the version with what it holds."""
@@ -201,10 +210,13 @@ class Ledger:
                 "kind": "APPLIED",
                 "objects": _pack(self.version.objects),
                 "namespaces": list(self.version.namespaces),
-                "followed": [[[i.space, *i.path], list(names)] for i, names in sorted(self.version.followed.items())],
+                "followed": self._followed(),
                 **self._about(),
             }
         )
+
+    def _followed(self) -> list[Any]:
+        return [[[i.space, *i.path], list(names)] for i, names in sorted(self.version.followed.items())]
 
     def _about(self) -> dict[str, Any]:
         return {

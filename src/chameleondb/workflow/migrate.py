@@ -78,7 +78,8 @@ def preview(
     source = read_schema(connection, KINDS, wider)
     version = _Lazy(lambda: read_version(connection, head))
     hints = _unfollowed(desired.hints, version)
-    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes)
+    unfinished = frozenset(desired.schema.objects) - version.value.objects if head.open_run else frozenset()
+    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     plan = make_plan(difference, desired.schema, KIND_OF, facts)
     ours = {key for made in desired.blocks for key in made.keys}
     plan = replace(
@@ -145,6 +146,7 @@ def apply(
         plan_hash=what.plan.hash,
         version=what.version,
         steps=len(what.plan.steps),
+        renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
     )
     work = [Work(group.steps, group.transactional) for group in what.plan.groups]
     Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)
@@ -180,6 +182,7 @@ def _compare(
     hints: Mapping[Identity, Hint],
     version: _Lazy,
     small_table_bytes: int,
+    unfinished: frozenset[Identity],
 ) -> tuple[Difference, Facts]:
     """Diff twice: first to learn which tables are touched, then with the facts about them."""
     facts = Facts(server_version=connection.info.server_version, small_table_bytes=small_table_bytes)
@@ -191,7 +194,7 @@ def _compare(
             KIND_OF,
             managed=lambda: version.value.objects,
             hints=hints,
-            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints),
+            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
         )
 
     difference = once()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,16 +16,17 @@ from chameleondb.kinds.clauses import (
     follow,
     follow_text,
     follow_types,
-    loses,
+    losing,
     may_fail,
+    rename_constraint,
     set_options,
     validate_constraint,
 )
 from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
-from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, type_
-from chameleondb.steps import Effort, Hazard, HazardName, Step, Transaction
+from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, shorten, type_
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 
 def _references(obj: Column) -> list[Identity]:
@@ -136,7 +138,9 @@ def _add(obj: Column, context: Context) -> list[Step]:
         return [
             _add_column(obj, context, Effort.CATALOG if obj.generated and not obj.generated.stored else Effort.REWRITE)
         ]
-    if obj.default is not None and backfill is None and (stable or not context.is_large(obj.id.table)):
+    # Where NULL is allowed, nothing would tell an interrupted backfill from a finished one: it is one transaction.
+    at_once = stable or not required or not context.is_large(obj.id.table)
+    if obj.default is not None and backfill is None and at_once:
         return [_add_column(obj, context, Effort.CATALOG if stable else Effort.REWRITE)]
     fill = backfill or obj.default
     bare = replace(obj, not_null=None, default=None)
@@ -144,7 +148,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
     if obj.default is not None:
         steps.append(_step(obj, f"SET DEFAULT {obj.default}"))
     if fill is not None and not (facts.rows == 0 and facts.exact):
-        steps.append(_fill(obj, fill, context))
+        steps.append(_fill(obj, fill, context, batched=required))
     if required:
         if fill is None and not (facts.rows == 0 and facts.exact):
             raise PlanError(
@@ -169,16 +173,19 @@ def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
 _BATCH_ROWS = 5000
 
 
-def _fill(obj: Column, expression: str, context: Context) -> Step:
+def _fill(obj: Column, expression: str, context: Context, *, batched: bool = True) -> Step:
     """Fill the column of existing rows; in batches that commit one by one where the table is large."""
     table, name = qualified(obj.id.path[:2]), quote(obj.id.name)
     update = f"UPDATE {table} SET {name} = ({expression}) WHERE "
-    if not context.is_large(obj.id.table):
-        return Step(sql=f"{update}{name} IS NULL", needs=(obj.id,), effort=Effort.SCAN)
-    batch = f"SELECT ctid FROM {table} WHERE {name} IS NULL LIMIT {_BATCH_ROWS} FOR UPDATE SKIP LOCKED"
+    if not batched or not context.is_large(obj.id.table):
+        locks = () if batched else exclusive(obj.id.table)
+        return Step(sql=f"{update}{name} IS NULL", needs=(obj.id,), locks=locks, effort=Effort.SCAN)
+    # Without the second condition, an expression that yields NULL would never let the batches end.
+    rows = f"{name} IS NULL AND ({expression}) IS NOT NULL LIMIT {_BATCH_ROWS} FOR UPDATE"
     return Step(
-        sql=f"{update}ctid = ANY(ARRAY({batch}))",
+        sql=f"{update}ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {rows}))",
         needs=(obj.id,),
+        locks=(Lock(obj.id.table, LockMode.ROW_EXCLUSIVE),),
         effort=Effort.SCAN,
         transaction=Transaction.OUTSIDE,
         batched=True,
@@ -217,8 +224,10 @@ def _enforce_not_null(obj: Column, context: Context) -> list[Step]:
         locks=exclusive(table),
     )
     drop = Step(sql=f"{alter_table(table)} DROP CONSTRAINT {quote(helper.name)}", locks=exclusive(table))
-    # A valid CHECK proves it, so SET NOT NULL does not scan.
-    return _online([check, validate_constraint(helper), _step(obj, "SET NOT NULL"), drop])
+    # A run that was interrupted may have left the helper.
+    prove = [*([check] if helper not in context.source else []), validate_constraint(helper)]
+    # A valid CHECK proves it, so SET NOT NULL does not scan; with it goes the helper.
+    return [*_online(prove), _step(obj, "SET NOT NULL"), drop]
 
 
 def _online(steps: list[Step]) -> list[Step]:
@@ -226,9 +235,12 @@ def _online(steps: list[Step]) -> list[Step]:
 
 
 def _drop(obj: Column, context: Context) -> list[Step]:
-    hazard = loses(obj.id, obj.id.table, context, f"column {obj.id} is dropped with its values")
-    sql = f"{alter_table(obj.id.table)} DROP COLUMN {quote(obj.id.name)}"
-    return [Step(sql=sql, drops=(obj.id,), locks=exclusive(obj.id.table), hazards=(hazard,))]
+    table = obj.id.table
+    sql = f"{alter_table(table)} DROP COLUMN {quote(obj.id.name)}"
+    step = Step(sql=sql, drops=(obj.id,), locks=exclusive(table))
+    if obj.generated:  # its values can be computed again
+        return [step.with_hazards([Hazard(HazardName.DROPS_OBJECT, obj.id, f"generated column {obj.id} is dropped")])]
+    return [losing(step, obj.id, table, context, f"column {obj.id} is dropped with its values")]
 
 
 def _retype(old: Column, new: Column, context: Context) -> list[Step]:
@@ -242,15 +254,13 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         action += f" USING ({using})"
     elif change.cast:
         action += f" USING {quote(new.id.name)}::{change.cast}"
-    hazards = []
-    facts = context.table_facts(new.id.table)
-    if not (facts.rows == 0 and facts.exact) and using is None:
-        if change.lossy:
-            hazards.append(Hazard(HazardName.DROPS_DATA, new.id, f"{change.lossy} ({facts.rows_text})"))
-        elif change.may_fail:
-            hazards += may_fail(new.id, new.id.table, context, f"values that are no {new.type}")
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
-    steps = [_step(new, action, effort, tuple(hazards))]
+    step = _step(new, action, effort)
+    if using is None and change.lossy:
+        step = losing(step, new.id, new.id.table, context, change.lossy)
+    elif using is None and change.may_fail:
+        step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
+    steps = [step]
     if _moves_default(old, new, context):
         steps.insert(0, _step(new, "DROP DEFAULT"))
         if new.default is not None:
@@ -318,38 +328,61 @@ def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
         return _require(new, context)
     steps = []
     if was.name != rule.name and was.name is not None and rule.name is not None:
-        sql = f"{alter_table(table)} RENAME CONSTRAINT {quote(was.name)} TO {quote(rule.name)}"
-        steps.append(Step(sql=sql, needs=(new.id,), locks=exclusive(table)))
+        steps += _rename_not_null(new, was.name, rule.name, context)
     if was.inherit != rule.inherit:
         word = "INHERIT" if rule.inherit else "NO INHERIT"
         sql = f"{alter_table(table)} ALTER CONSTRAINT {quote(rule.name or '')} {word}"
         steps.append(Step(sql=sql, needs=(new.id,), locks=exclusive(table)))
     if rule.validated and not was.validated:
+        steps += _fill_nulls(new, context)
         steps.append(replace(validate_constraint(constraint(table, rule.name or "")), needs=(new.id,)))
     elif was.validated and not rule.validated:
         steps += [_step(new, "DROP NOT NULL"), _add_not_null(new, " NOT VALID")]
     return steps
 
 
+def _rename_not_null(obj: Column, old: str, new: str, context: Context) -> list[Step]:
+    """Rename the rule; by way of a name set aside if another column's has the new name, which may want this one's."""
+    table = obj.id.table
+    taken = any(isinstance(c, Column) and c.not_null and c.not_null.name == new for c in context.source.children(table))
+    names = [old, shorten(old, "__chameleon"), new] if taken else [old, new]
+    return [
+        replace(
+            rename_constraint(constraint(table, a), constraint(table, b)),
+            drops=(constraint(table, a),) if a == old else (),
+            creates=(constraint(table, b),) if b == new else (),
+            needs=(obj.id,),
+        )
+        for a, b in itertools.pairwise(names)
+    ]
+
+
 def _require(obj: Column, context: Context) -> list[Step]:
     assert obj.not_null is not None
     if not obj.not_null.validated:
         return [_add_not_null(obj, " NOT VALID")]
+    return [*_fill_nulls(obj, context), *_enforce_not_null(obj, context)]
+
+
+def _fill_nulls(obj: Column, context: Context) -> list[Step]:
+    """Fill the rows that stand in the way of a validated NOT NULL, if there are any."""
     nulls = context.facts.counts.get(obj.id, 0)
     backfill = context.hint(obj.id).backfill
+    if backfill is None and obj.id in context.unfinished:
+        backfill = obj.default  # what the interrupted run was filling with
     if nulls and backfill is None:
         raise PlanError(
             "CHM1003",
             f"{obj.id} cannot become required: {nulls:,} row{'s have' if nulls != 1 else ' has'} NULL in it",
             hint=f"fill it first with backfill (expression), or keep it nullable: {obj.id.name}: …?",
         )
-    fill = [_fill(obj, backfill, context)] if nulls and backfill is not None else []
-    return [*fill, *_enforce_not_null(obj, context)]
+    return [_fill(obj, backfill, context)] if nulls and backfill is not None else []
 
 
 def _question(old: Column, new: Column) -> str | None:
     """How many rows stand in the way of NOT NULL; not asked of a column that is being renamed."""
-    if old.not_null is not None or new.not_null is None or not new.not_null.validated:
+    holds = old.not_null is not None and old.not_null.validated
+    if holds or new.not_null is None or not new.not_null.validated:
         return None
     return f"SELECT count(*) FROM {qualified(new.id.path[:2])} WHERE {quote(new.id.name)} IS NULL"
 
