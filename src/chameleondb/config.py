@@ -76,7 +76,7 @@ class Project:
             raise UsageError(
                 "CHM0502",
                 "no schema found" if paths is None else f"no .cham or .sql file in {', '.join(paths)}",
-                hint=f"write {self.root / SCHEMA_FILE}, take over a database with `chameleon introspect`, or set schema.paths",
+                hint=f"write {self.root / SCHEMA_FILE}, run `chameleon introspect`, or name your files in schema.paths",
             )
         return tuple(sorted(found))
 

@@ -101,6 +101,8 @@ class Step:
     transaction: Transaction = Transaction.INSIDE
     hazards: tuple[Hazard, ...] = ()
     batched: bool = False  # repeat until no row is touched, committing each time
+    # Needed no consent only because this table has no rows: to be made sure of, under lock, before the step runs.
+    requires_empty: Identity | None = None
 
     def with_hazards(self, hazards: Iterable[Hazard]) -> Step:
         """Return the step with more hazards."""

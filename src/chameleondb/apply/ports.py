@@ -21,6 +21,9 @@ class Session(Protocol):
     def execute_alone(self, sql: str, lock_timeout_s: float) -> int:
         """Run one statement outside a transaction block; a timeout of 0 waits for ever."""
 
+    def lock_and_count(self, table: Identity) -> int:
+        """Lock a table against everybody and return the number of its rows, or 1 for any number above that."""
+
     def commit(self) -> None:
         """Commit the transaction."""
 

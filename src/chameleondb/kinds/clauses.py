@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chameleondb.kind import Context
 from chameleondb.names import Identity, is_provisional, literal, qualified, qualified_type, quote, quote_all
@@ -146,12 +147,16 @@ def column_words(table: Identity, *texts: str | None) -> tuple[Identity, ...]:
     return columns_of(table, sorted(names))
 
 
-def loses(identity: Identity, table: Identity, context: Context, what: str) -> Hazard:
-    """Return the hazard of dropping `identity`: its data where the table has rows, otherwise only the object."""
+def losing(step: Step, identity: Identity, table: Identity, context: Context, what: str) -> Step:
+    """Return a step that drops `identity` with its hazard: its data where `table` has rows, otherwise the object only.
+
+    What needs no consent because the table is empty runs only if it still is.
+    """
     facts = context.table_facts(table)
     if facts.rows == 0 and facts.exact:
-        return Hazard(HazardName.DROPS_OBJECT, identity, f"{what}; the table is empty")
-    return Hazard(HazardName.DROPS_DATA, identity, f"{what} ({facts.rows_text})")
+        hazard = Hazard(HazardName.DROPS_OBJECT, identity, f"{what}; the table is empty")
+        return replace(step.with_hazards([hazard]), requires_empty=table)
+    return step.with_hazards([Hazard(HazardName.DROPS_DATA, identity, f"{what} ({facts.rows_text})")])
 
 
 def follow(identity: Identity, ids: Mapping[Identity, Identity]) -> Identity:

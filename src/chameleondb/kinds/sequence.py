@@ -339,7 +339,9 @@ def _lock(obj: Sequence) -> tuple[Lock, ...]:
 def _drop(obj: Sequence, context: Context) -> list[Step]:
     if obj.owned_by is not None and obj.owned_by not in context.target:
         return []  # goes with its column
-    hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, "the sequence and its current value are dropped")
+    # Where an owned one ends, its column stays and goes on counting elsewhere or not at all.
+    name = HazardName.DROPS_DATA if obj.owned_by is None else HazardName.DROPS_OBJECT
+    hazard = Hazard(name, obj.id, f"sequence {obj.id} is dropped with its current value")
     return [Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=_lock(obj), hazards=(hazard,))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
-from chameleondb.kinds.clauses import alter_table, exclusive, follow, loses, set_options, with_sql
+from chameleondb.kinds.clauses import alter_table, exclusive, follow, losing, set_options, with_sql
 from chameleondb.language import Block, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import (
@@ -255,10 +255,8 @@ def _set_replica_identity(_old: Table | None, new: Table, context: Context) -> l
 
 
 def _drop(obj: Table, context: Context) -> list[Step]:
-    hazard = loses(obj.id, obj.id, context, f"table {obj.id} is dropped with its rows")
-    return [
-        Step(sql=f"DROP TABLE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id), hazards=(hazard,))
-    ]
+    step = Step(sql=f"DROP TABLE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id))
+    return [losing(step, obj.id, obj.id, context, f"table {obj.id} is dropped with its rows")]
 
 
 def _set_logged(_old: Table, new: Table, _context: Context) -> list[Step]:

@@ -29,6 +29,14 @@ class ApplySession:
             self._set_lock_timeout(lock_timeout_s, local=False)
             return self.connection.execute(sql.encode()).rowcount
 
+    def lock_and_count(self, table: Identity) -> int:
+        """Lock a table against everybody and look for a row."""
+        name = qualified_type(table.path)
+        with translated():
+            self.connection.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE".encode())
+            row = self.connection.execute(f"SELECT count(*) FROM (SELECT FROM {name} LIMIT 1) r".encode()).fetchone()
+        return int(row[0]) if row is not None else 0
+
     def commit(self) -> None:
         """Commit the transaction."""
         with translated("COMMIT"):
