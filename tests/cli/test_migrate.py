@@ -1,0 +1,190 @@
+"""``chameleon migrate`` as the guide prints it. S-numbers are the guide's requirements."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+pytestmark = pytest.mark.server
+
+BEFORE = """entity User {
+    id: uuid primary,
+    email: string unique,
+    name: string,
+}
+"""
+# The guide's second schema, with the index that its preview shows.
+AFTER = BEFORE.replace("}", "    age: int index,  // ← New field\n}")
+
+DRY_RUN = """📋 Migration Preview:
+─────────────────────────────────────────────────
+ALTER TABLE users ADD COLUMN age INTEGER;
+ALTER TABLE users ALTER COLUMN age SET NOT NULL;
+CREATE INDEX idx_users_age ON users(age);
+─────────────────────────────────────────────────
+
+💡 This is a dry run. Use --apply to execute.
+"""
+
+
+class Chameleon:
+    """The command, in a project of its own, on a database of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+
+    def write(self, text: str) -> None:
+        (self.folder / "schema.cham").write_text(text, encoding="utf-8")
+
+    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "chameleondb", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        return done
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+
+@pytest.fixture
+def tool(project: Path, database_url: str) -> Chameleon:
+    return Chameleon(project, database_url)
+
+
+@pytest.fixture
+def applied(tool: Chameleon) -> Chameleon:
+    tool.write(BEFORE)
+    tool.run("migrate", "--apply")
+    tool.write(AFTER)
+    return tool
+
+
+def test_s15_the_preview_lists_the_changes(applied: Chameleon) -> None:
+    done = applied.run("migrate")
+    assert done.stdout == "Changes:\n  + column users.age\n  + index idx_users_age\n"
+    assert "users: ACCESS EXCLUSIVE, builds an index" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["migrate"], ["migrate", "--dry-run"]])
+def test_s16_s22_looking_changes_nothing(applied: Chameleon, arguments: list[str]) -> None:
+    everything = "SELECT oid, relname FROM pg_class ORDER BY 1"
+    before = (applied.rows(everything), applied.rows("SELECT hash FROM chameleon.ledger"), _files(applied.folder))
+    applied.run(*arguments)
+    after = (applied.rows(everything), applied.rows("SELECT hash FROM chameleon.ledger"), _files(applied.folder))
+    assert after == before
+
+
+def _files(folder: Path) -> list[str]:
+    """Everything but the cache, which may be lost at any time."""
+    return sorted(str(p) for p in folder.rglob("*") if "local" not in p.parts)
+
+
+def test_s17_to_s21_the_dry_run_prints_the_sql(applied: Chameleon) -> None:
+    assert applied.run("migrate", "--dry-run").stdout == DRY_RUN
+
+
+def test_s17_s35_apply_runs_what_the_dry_run_printed(applied: Chameleon) -> None:
+    printed = applied.run("migrate", "--dry-run").stdout.split("\n")[2:5]
+    done = applied.run("migrate", "--apply")
+    assert done.stdout.splitlines() == [
+        "📋 Applying migration...",
+        *[f"   ✓ {line.removesuffix(';')}" for line in printed],
+        "",
+        "✅ Migration applied successfully",
+    ]
+
+
+def test_a_second_apply_has_nothing_to_do(applied: Chameleon) -> None:
+    applied.run("migrate", "--apply")
+    heads = applied.rows("SELECT hash FROM chameleon.ledger")
+    done = applied.run("migrate", "--apply")
+    assert done.stdout == "✓ Nothing to do: the database is what the schema says.\n"
+    assert applied.rows("SELECT hash FROM chameleon.ledger") == heads
+
+
+def test_check_tells_pending_changes_by_its_exit_status(applied: Chameleon) -> None:
+    applied.run("migrate", "--check", status=2)
+    applied.run("migrate", "--apply")
+    applied.run("migrate", "--check", status=0)
+
+
+def test_a_required_field_that_nothing_fills_is_refused(applied: Chameleon) -> None:
+    applied.rows("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A'), (gen_random_uuid(), 'b', 'B') RETURNING 1")
+    done = applied.run("migrate", "--apply", status=1)
+    assert done.stderr == (
+        "error[CHM1002]: users.age is required, but users has 2 rows and nothing to fill it with\n"
+        "help: add a default, add backfill (expression), or make it nullable: age: …?\n"
+    )
+
+
+def test_a_loss_needs_consent_by_name(applied: Chameleon) -> None:
+    applied.rows("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A') RETURNING 1")
+    applied.write(BEFORE.replace("    name: string,\n", ""))
+    done = applied.run("migrate", "--apply", status=3)
+    assert "help: if that is meant, add --allow drops-data:users.name\n" in done.stderr
+    applied.run("migrate", "--apply", "--allow", "drops-data:users.email", status=3)
+    assert applied.rows("SELECT name FROM users") == [("A",)]
+    applied.run("migrate", "--apply", "--allow", "drops-data:users.name")
+    assert applied.rows("SELECT email FROM users") == [("a",)]
+
+
+def test_json_says_all_of_it(applied: Chameleon) -> None:
+    document = json.loads(applied.run("migrate", "--format", "json").stdout)
+    assert document["pending"] is True
+    assert document["format_version"] == "1.0"
+    assert [step["sql"] for group in document["groups"] for step in group["steps"]] == DRY_RUN.replace(";", "").split(
+        "\n"
+    )[2:5]
+    assert document["groups"][0]["steps"][0]["locks"] == [{"relation": "users", "mode": "ACCESS EXCLUSIVE"}]
+    done = json.loads(applied.run("migrate", "--apply", "--format", "json").stdout)
+    assert (done["applied"], done["version"]) == (True, "v002")
+    assert json.loads(applied.run("migrate", "--format", "json").stdout)["pending"] is False
+
+
+def test_a_plan_that_is_not_the_reviewed_one_is_refused(applied: Chameleon) -> None:
+    reviewed = json.loads(applied.run("migrate", "--format", "json").stdout)["plan_hash"]
+    applied.write(AFTER.replace("age: int", "years: int"))
+    done = applied.run("migrate", "--apply", "--plan", reviewed, status=6)
+    assert "CHM1010" in done.stderr
+    applied.write(AFTER)
+    applied.run("migrate", "--apply", "--plan", reviewed)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--check", "--apply"], ["--dry-run", "--apply"], ["--allow", "*"], ["--plan", "00"], ["--format", "x"]],
+)
+def test_options_that_do_not_fit_are_refused(applied: Chameleon, arguments: list[str]) -> None:
+    applied.run("migrate", *arguments, status=64)
+
+
+def test_an_object_made_by_hand_is_reported_and_left_alone(applied: Chameleon) -> None:
+    with psycopg.connect(applied.url) as connection:
+        connection.execute(
+            "CREATE TABLE mine (a int); CREATE INDEX by_hand ON users (name); CREATE VIEW v AS SELECT 1 AS a"
+        )
+    done = applied.run("migrate", "--apply", "--allow", "*")
+    assert "  relation mine\n" in done.stderr
+    assert "  relation by_hand\n" in done.stderr
+    assert "left alone: 1 view" in done.stderr
+    assert applied.rows("SELECT count(*) FROM pg_class WHERE relname IN ('mine', 'by_hand', 'v')") == [(3,)]
+
+
+def test_what_the_server_refuses_is_shown_at_its_place(applied: Chameleon) -> None:
+    applied.write(BEFORE.replace("name: string", "name: string check (nmae <> '')"))
+    done = applied.run("migrate", status=1)
+    assert 'error[CHM0350]: PostgreSQL: column "nmae" does not exist\n --> schema.cham:4:' in done.stderr
