@@ -115,7 +115,9 @@ def database_setting(
     An empty string as value means: libpq reads its PG* variables. Raises: UsageError CHM0501 if there is none.
     """
     env = os.environ if environment is None else environment
-    if flag:
+    if flag is not None:
+        if not flag.strip():  # an unset shell variable must not lead to some other database
+            raise UsageError("CHM0507", "the database URL is empty", hint="is the variable that you wrote there set?")
         return Setting(flag, "--database-url")
     for name in ("CHAMELEON_DATABASE_URL", "DATABASE_URL"):
         if env.get(name):

@@ -1,0 +1,100 @@
+"""``chameleon introspect``: where from, where to, and what is said about the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.test_migrate import Chameleon
+
+pytestmark = pytest.mark.server
+
+MADE = """
+CREATE SCHEMA blog;
+CREATE DOMAIN blog.slug AS text CHECK (VALUE ~ '^[a-z-]+$');
+CREATE TABLE users (id int PRIMARY KEY, email text UNIQUE);
+CREATE TABLE blog.posts (id int PRIMARY KEY, slug blog.slug, user_id int REFERENCES users);
+CREATE VIEW active AS SELECT * FROM users;
+"""
+
+
+@pytest.fixture
+def tool(project: Path, database_url: str) -> Chameleon:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(MADE)
+    return Chameleon(project, database_url)
+
+
+def test_the_schema_goes_to_the_project_and_nothing_is_to_do(tool: Chameleon) -> None:
+    done = tool.run("introspect")
+    assert done.stdout == "✓ Schema written to schema.cham\n"
+    assert "Carried as they are, in sql blocks, because tables need them: 1 type" in done.stderr
+    assert "Not managed by Chameleon, left alone: 1 view" in done.stderr
+    assert tool.run("migrate").stdout == "✓ Nothing to do: the database is what the schema says.\n"
+
+
+def test_a_file_is_overwritten_only_by_force(tool: Chameleon) -> None:
+    (tool.folder / "schema.cham").write_text("// mine\n")
+    done = tool.run("introspect", status=64)
+    assert "CHM0540" in done.stderr
+    assert (tool.folder / "schema.cham").read_text() == "// mine\n"
+    tool.run("introspect", "--force")
+    assert "entity User {" in (tool.folder / "schema.cham").read_text()
+
+
+def test_stdout_gets_one_self_contained_schema(tool: Chameleon) -> None:
+    text = tool.run("introspect", "-o", "-").stdout
+    assert not (tool.folder / "schema.cham").exists()
+    tool.write(text)
+    tool.run("validate")
+    tool.run("migrate", "--check")
+
+
+def test_a_directory_gets_a_file_for_each_schema(tool: Chameleon) -> None:
+    tool.run("introspect", "-o", "schemas/")
+    names = sorted(path.name for path in (tool.folder / "schemas").iterdir())
+    assert names == ["_carried.sql", "_database.cham", "blog.cham", "public.cham"]
+    tool.run("migrate", "--check")
+    assert "CHM0540" in tool.run("introspect", "-o", "schemas/", status=64).stderr
+    assert "CHM0542" in tool.run("introspect", "-o", "schemas", status=64).stderr
+
+
+def test_one_schema_can_be_chosen(tool: Chameleon) -> None:
+    text = tool.run("introspect", "-o", "-", "--schema", "public").stdout
+    assert "entity User {" in text
+    assert "Post" not in text
+    assert "there is no schema shop" in tool.run("introspect", "--schema", "shop", status=64).stderr
+
+
+@pytest.mark.parametrize("form", ["{url}", "env:SOME_URL", "$SOME_URL", "${{SOME_URL}}", "file:url.txt"])
+def test_every_form_of_a_url(tool: Chameleon, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_URL", tool.url)
+    (tool.folder / "url.txt").write_text(tool.url + "\n")
+    url, tool.url = tool.url, "postgresql://nobody@nowhere.invalid/none"
+    assert "entity User {" in tool.run("introspect", form.format(url=url), "-o", "-").stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql://root:secret@host/db", "sqlite:///x.db", "env:1X", "env:NOT_SET_AT_ALL", "a b"]
+)
+def test_a_url_that_is_none_is_refused(tool: Chameleon, url: str) -> None:
+    done = tool.run("introspect", url, "-o", "-", status=64)
+    assert done.stderr.startswith("error[CHM05")
+    assert "secret" not in done.stderr
+
+
+def test_json(tool: Chameleon) -> None:
+    document = json.loads(tool.run("introspect", "--format", "json").stdout)
+    assert "entity User {" in document["schema"]
+    assert document["carried"] == [{"type": "type", "identity": "blog.slug"}]
+    assert document["unmodelled"] == [{"type": "view", "identity": "public.active"}]
+
+
+def test_a_read_only_role_may_do_it(tool: Chameleon) -> None:
+    with psycopg.connect(tool.url) as connection:
+        connection.execute("DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    tool.url = tool.url.replace("postgres@", "reader@")
+    assert "entity User {" in tool.run("introspect", "-o", "-").stdout
