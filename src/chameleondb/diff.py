@@ -75,7 +75,7 @@ def diff(
     """
     hints = hints or {}
     renames = _declared_renames(source, target, hints)
-    source = follow_all(source, {r.old: r.new for r in renames}, kinds)
+    before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
     adopted = {kinds[type(o)].adopts(o, source) for i, o in target.objects.items() if i not in source}
@@ -88,7 +88,7 @@ def diff(
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
     worker = _Differ(visible, target, kinds, ctx)
     return Difference(
-        changes=(*_rename_changes(renames + inferred, target, kinds), *worker.changes()),
+        changes=(*_rename_changes(renames + inferred, before, target, kinds), *worker.changes()),
         source=source,
         former=former,
         unmanaged=unmanaged,
@@ -151,10 +151,11 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
     return pairs
 
 
-def _rename_changes(renames: list[Rename], target: Schema, kinds: Kinds) -> Iterable[Change]:
+def _rename_changes(renames: list[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
+    former = {r.new: r.old for r in renames}
     for rename in order_renames(renames, target, kinds):
-        new = target.get(rename.final)
-        yield Change(action=Action.RENAME, id=rename.final, new=new, steps=(rename.step,))
+        old, new = source.get(former[rename.final]), target.get(rename.final)
+        yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(rename.step,))
 
 
 class _Differ:
