@@ -8,7 +8,8 @@ other in any order: what fails because something is not there yet is tried again
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,44 +89,72 @@ def elaborate(
     items = [_Item(b.sql, block=b) for b in blocks] + [_Item(s.sql, step=s) for s in steps]
     with translated():
         connection.execute("SET synchronous_commit = off")
-    failures = _run_in_rounds(connection, items, lenient=lenient)
+    rounds = _Rounds(connection, items, lambda: _seen(connection, kinds, namespaces), lenient=lenient)
+    failures = rounds.run()
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     schema = read_schema(connection, kinds.values(), namespaces)
     return Elaborated(schema=_settle(objects, schema, kinds), blocks=_attribute(connection, items, schema))
 
 
-def _run_in_rounds(
-    connection: Connection, items: Sequence[_Item], *, lenient: bool
-) -> list[tuple[_Item, DatabaseError]]:
-    waiting = list(items)
-    watch = not lenient and any(item.block for item in items)
-    known = read_oids(connection) if watch else set()
-    for number in itertools.count(1):
-        if not waiting:
-            break
-        failed: list[tuple[_Item, DatabaseError]] = []
-        for item in waiting:
-            try:
-                with translated(item.sql):
-                    connection.execute(item.sql.encode())
-            except DatabaseError as error:
-                if error.sqlstate is None:
-                    raise
-                failed.append((item, error))
-                continue
-            item.round = number
-            if watch and item.block is not None:
-                now = read_oids(connection)
-                item.made = now - known
-                known = now
-        fatal = [(i, e) for i, e in failed if e.sqlstate not in _NOT_YET and not (lenient and i.block)]
-        if fatal or len(failed) == len(waiting):
-            return _first_causes(fatal or [(i, e) for i, e in failed if not (lenient and i.block)])
-        waiting = [item for item, _ in failed]
-        if watch:
-            known = read_oids(connection)
-    return []
+# Statements about the session: they do nothing to a schema and are not missed.
+_SESSION = re.compile(r"(?:SET|RESET|BEGIN|COMMIT)\b|SELECT\s+(?:pg_catalog\.)?set_config\b", re.IGNORECASE)
+
+
+class _Rounds:
+    """Runs items until all are done or none gets further; notes what each block made and in which round."""
+
+    def __init__(
+        self, connection: Connection, items: Sequence[_Item], seen: Callable[[], object], *, lenient: bool
+    ) -> None:
+        self.connection, self.items, self.seen, self.lenient = connection, items, seen, lenient
+        # On a copy, blocks only stand in the way; nobody asks what they made.
+        self.watched = not lenient and any(item.block for item in items)
+
+    def run(self) -> list[tuple[_Item, DatabaseError]]:
+        """Return the items that failed, with the errors that are to blame."""
+        waiting = list(self.items)
+        for number in itertools.count(1):
+            if not waiting:
+                break
+            failed: list[tuple[_Item, DatabaseError]] = []
+            for item in waiting:
+                item.round = number
+                error = self._try(item)
+                if error is not None:
+                    failed.append((item, error))
+            fatal = [(i, e) for i, e in failed if e.sqlstate not in _NOT_YET and not (self.lenient and i.block)]
+            if fatal or len(failed) == len(waiting):
+                return _first_causes(fatal or [(i, e) for i, e in failed if not (self.lenient and i.block)])
+            waiting = [item for item, _ in failed]
+        return []
+
+    def _try(self, item: _Item) -> DatabaseError | None:
+        watched = self.watched and item.block is not None and not _SESSION.match(item.sql)
+        known = read_oids(self.connection) if watched else set()
+        # A statement that creates nothing may still change something, or nothing that we would ever see.
+        before = self.seen() if watched and item.sql[:6].upper() != "CREATE" else None
+        try:
+            with translated(item.sql):
+                self.connection.execute(item.sql.encode())
+        except DatabaseError as error:
+            if error.sqlstate is None:
+                raise
+            return error
+        if watched:
+            item.made = read_oids(self.connection) - known
+            if not item.made and before is not None and self.seen() == before:
+                return DatabaseError(
+                    "CHM0351",
+                    "this statement makes and changes nothing that Chameleon manages, so it would never run",
+                    hint="keep rows, privileges and owners in scripts of your own",
+                )
+        return None
+
+
+def _seen(connection: Connection, kinds: Kinds, namespaces: Sequence[str]) -> object:
+    schema = read_schema(connection, kinds.values(), namespaces)
+    return dict(schema.objects), schema.unmodelled
 
 
 def _first_causes(failed: list[tuple[_Item, DatabaseError]]) -> list[tuple[_Item, DatabaseError]]:

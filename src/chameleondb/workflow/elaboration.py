@@ -153,7 +153,10 @@ def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) ->
     span = failure.block.span if failure.block else own
     if span is None:
         raise failure.error
-    diagnostics.error("CHM0350", f"PostgreSQL: {failure.error.message}", span, help=failure.error.hint)
+    error = failure.error
+    from_server = error.sqlstate is not None
+    code, message = ("CHM0350", f"PostgreSQL: {error.message}") if from_server else (error.code, error.message)
+    diagnostics.error(code, message, span, help=error.hint)
 
 
 def _closure(declared: Declared, units: Iterable[Unit]) -> dict[Identity, Object]:

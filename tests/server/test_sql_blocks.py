@@ -1,0 +1,96 @@
+"""Statements in PostgreSQL's own words: run where missing, reported where different, never skipped in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chameleondb.errors import SchemaError
+from tests.cases.driver import build, planned
+
+TABLES = """
+entity User {
+    id: int primary,
+    email: string check (is_mail(email)),
+    score: positive default 1,
+}
+"""
+BLOCKS = """
+sql '''
+CREATE VIEW emails AS SELECT email FROM users;
+CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE FUNCTION is_mail(t text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT t LIKE '%@%' $$;
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TABLE logs (id int, at date) PARTITION BY RANGE (at);
+CREATE TABLE logs_2026 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+'''
+""".replace("'''", '"""')
+
+
+def _unmodelled(dsn: str, schema: str, local: Path) -> set[str]:
+    with planned(dsn, schema, local) as change:
+        return {u.identity for u in change.preview.target.unmodelled}
+
+
+def test_what_needs_each_other_is_made_in_an_order_that_works(database: str, tmp_path: Path) -> None:
+    build(database, TABLES + BLOCKS, tmp_path)
+    with planned(database, TABLES + BLOCKS, tmp_path) as change:
+        assert change.statements == []
+        assert not change.preview.pending
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO users VALUES (1, 'a@b')")
+        assert connection.execute("SELECT email FROM emails").fetchall() == [("a@b",)]
+
+
+def test_only_what_is_missing_is_run(database: str, tmp_path: Path) -> None:
+    build(database, TABLES + BLOCKS, tmp_path)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP VIEW emails")
+    with planned(database, TABLES + BLOCKS, tmp_path) as change:
+        assert change.statements == ["CREATE VIEW emails AS SELECT email FROM users"]
+
+
+def test_what_differs_is_told_and_pending(database: str, tmp_path: Path) -> None:
+    build(database, TABLES + BLOCKS, tmp_path)
+    with planned(database, TABLES + BLOCKS.replace("'%@%'", "'%@%.%'"), tmp_path) as change:
+        assert change.statements == []
+        assert [u.identity for u in change.preview.unplanned] == ["public.is_mail(pg_catalog.text)"]
+        assert change.preview.pending
+
+
+def test_a_block_may_say_what_the_language_also_says(database: str, tmp_path: Path) -> None:
+    block = "COMMENT ON TABLE users IS 'People'; ALTER TABLE users SET (fillfactor = 50)"
+    said = f'entity User {{ id: int primary }}\nsql """ {block} """'
+    build(database, said, tmp_path)
+    with planned(database, "/// People\nentity User with (fillfactor = 50) { id: int primary }", tmp_path) as change:
+        assert change.statements == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GRANT SELECT ON users TO PUBLIC",
+        "INSERT INTO users VALUES (1)",
+        "ALTER TABLE users OWNER TO CURRENT_USER",
+        "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+        "SELECT 1",
+        "DO $$ BEGIN END $$",
+    ],
+)
+def test_a_statement_that_would_never_run_is_refused(statement: str, database: str, tmp_path: Path) -> None:
+    schema = f'entity User {{ id: int primary }}\nsql """ {statement} """'
+    with pytest.raises(SchemaError) as caught, planned(database, schema, tmp_path):
+        pass
+    assert "CHM0351" in str(caught.value.diagnostics)
+
+
+def test_settings_of_the_session_are_no_part_of_a_schema(database: str, tmp_path: Path) -> None:
+    build(
+        database,
+        'sql """ SET statement_timeout = 0; SELECT pg_catalog.set_config(\'search_path\', \'public\', false) """',
+        tmp_path,
+    )
+    assert _unmodelled(database, "", tmp_path) == set()
