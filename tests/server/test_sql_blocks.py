@@ -94,3 +94,15 @@ def test_settings_of_the_session_are_no_part_of_a_schema(database: str, tmp_path
         tmp_path,
     )
     assert _unmodelled(database, "", tmp_path) == set()
+
+
+def test_a_statement_that_changes_what_another_made_runs_with_it(database: str, tmp_path: Path) -> None:
+    schema = """
+        entity User { id: int primary, score: positive }
+        sql ''' CREATE DOMAIN positive AS int; ALTER DOMAIN positive ADD CONSTRAINT more CHECK (VALUE > 0) '''
+    """.replace("'''", '"""')
+    build(database, schema, tmp_path)
+    with planned(database, schema, tmp_path) as change:
+        assert not change.preview.pending
+    with psycopg.connect(database) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("INSERT INTO users VALUES (1, 0)")

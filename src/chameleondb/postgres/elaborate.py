@@ -65,6 +65,7 @@ class _Item:
     step: Step | None = None
     block: SqlBlock | None = None
     made: set[tuple[str, int]] = field(default_factory=set)
+    changed: set[tuple[str, str]] = field(default_factory=set)
     round: int = 0
 
 
@@ -89,7 +90,7 @@ def elaborate(
     items = [_Item(b.sql, block=b) for b in blocks] + [_Item(s.sql, step=s) for s in steps]
     with translated():
         connection.execute("SET synchronous_commit = off")
-    rounds = _Rounds(connection, items, lambda: _seen(connection, kinds, namespaces), lenient=lenient)
+    rounds = _Rounds(connection, items, lambda: read_schema(connection, kinds.values(), namespaces), lenient=lenient)
     failures = rounds.run()
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
@@ -105,7 +106,7 @@ class _Rounds:
     """Runs items until all are done or none gets further; notes what each block made and in which round."""
 
     def __init__(
-        self, connection: Connection, items: Sequence[_Item], seen: Callable[[], object], *, lenient: bool
+        self, connection: Connection, items: Sequence[_Item], seen: Callable[[], Schema], *, lenient: bool
     ) -> None:
         self.connection, self.items, self.seen, self.lenient = connection, items, seen, lenient
         # On a copy, blocks only stand in the way; nobody asks what they made.
@@ -143,18 +144,16 @@ class _Rounds:
             return error
         if watched:
             item.made = read_oids(self.connection) - known
-            if not item.made and before is not None and self.seen() == before:
+        if before is not None:
+            after = self.seen()
+            item.changed = {u.key for u in set(after.unmodelled) - set(before.unmodelled)}
+            if not item.made and not item.changed and after.objects == before.objects:
                 return DatabaseError(
                     "CHM0351",
                     "this statement makes and changes nothing that Chameleon manages, so it would never run",
                     hint="keep rows, privileges and owners in scripts of your own",
                 )
         return None
-
-
-def _seen(connection: Connection, kinds: Kinds, namespaces: Sequence[str]) -> object:
-    schema = read_schema(connection, kinds.values(), namespaces)
-    return dict(schema.objects), schema.unmodelled
 
 
 def _first_causes(failed: list[tuple[_Item, DatabaseError]]) -> list[tuple[_Item, DatabaseError]]:
@@ -193,11 +192,12 @@ def _settle(declared: Mapping[Identity, Object], schema: Schema, kinds: Kinds) -
 
 def _attribute(connection: Connection, items: Iterable[_Item], schema: Schema) -> tuple[Block, ...]:
     known = {u.key for u in schema.unmodelled}
-    return tuple(
-        Block(item.sql, tuple(k for k in _identify(connection, item.made) if k in known), item.round == 1)
-        for item in items
-        if item.block is not None
-    )
+    found = []
+    for item in items:
+        if item.block is not None:
+            keys = sorted({*_identify(connection, item.made), *item.changed} & known)
+            found.append(Block(item.sql, tuple(keys), item.round == 1))
+    return tuple(found)
 
 
 def _identify(connection: Connection, made: set[tuple[str, int]]) -> list[tuple[str, str]]:
