@@ -11,7 +11,9 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache
-from types import UnionType
+from operator import attrgetter
+from sys import intern
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from chameleondb.model.schema import Object
@@ -20,7 +22,10 @@ from chameleondb.names import Identity
 
 def canonical_json(value: Any) -> str:
     """Return `value`, made of dicts, lists, strings, integers, booleans and None, as canonical JSON."""
-    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def sha256(text: str) -> str:
@@ -33,17 +38,20 @@ def plain(value: Any, *, all_fields: bool = False) -> Any:
 
     Fields that do not count in comparisons are left out unless `all_fields`.
     """
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, _SCALARS):
         return value
     if isinstance(value, Identity):
         return [value.space, *value.path]
     if isinstance(value, tuple | list):
-        return [plain(v, all_fields=all_fields) for v in value]
+        return [v if isinstance(v, _SCALARS) else plain(v, all_fields=all_fields) for v in value]
     return {
-        name: plain(v, all_fields=all_fields)
+        name: v if isinstance(v, _SCALARS) else plain(v, all_fields=all_fields)
         for name, default, compare in _fields(value.__class__)
         if (compare or all_fields) and (v := getattr(value, name)) != default
     }
+
+
+_SCALARS = (str, int, NoneType)
 
 
 @cache
@@ -54,7 +62,7 @@ def _fields(model: Any) -> tuple[tuple[str, Any, bool], ...]:
 def schema_hash(objects: Iterable[Object]) -> str:
     """Return the SHA-256 that stands for a schema: over its objects in order of identity."""
     digest = hashlib.sha256(b"chameleon.schema/1\n")
-    for obj in sorted(objects, key=lambda o: o.id):
+    for obj in sorted(objects, key=attrgetter("id")):
         digest.update(canonical_json([type(obj).__name__, plain(obj)]).encode() + b"\n")
     return digest.hexdigest()
 
@@ -71,11 +79,13 @@ def restore(model: Any, data: Any) -> Any:
 def _restorer(model: Any) -> Callable[[Any], Any]:
     """Build, once per type, the function that restores it."""
     if model is Identity:
-        return lambda data: Identity(data[0], tuple(data[1:]))
+        return lambda data: Identity(intern(data[0]), tuple(map(intern, data[1:])))
+    if model is str:
+        return intern  # the same few words and names, thousands of times
     origin, arguments = get_origin(model), get_args(model)
     if origin in (Union, UnionType):
-        (inner,) = (a for a in arguments if a is not type(None))
-        return _restorer(inner)
+        (inner,) = (_restorer(a) for a in arguments if a is not NoneType)
+        return lambda data: None if data is None else inner(data)
     if origin is tuple:
         item = _restorer(arguments[0])
         return lambda data: tuple([item(d) for d in data])

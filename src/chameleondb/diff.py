@@ -78,13 +78,13 @@ def diff(
     before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
-    adopted = {kinds[type(o)].adopts(o, source) for i, o in target.objects.items() if i not in source}
-    gone = [i for i in source.objects if i not in target and i not in adopted]
+    adopted = {kinds[type(o)].adopts(o, source) for i, o in target.objects.items() if i not in source.objects}
+    gone = [i for i in source.objects if i not in target.objects and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
     unmanaged = tuple(i for i in gone if i not in owned and former.get(i) not in owned)
     kept = adopted.union(unmanaged)
-    visible = Schema({i: o for i, o in source.objects.items() if i not in kept}, source.edges, source.unmodelled)
+    visible = source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
     worker = _Differ(visible, target, kinds, ctx)
     return Difference(
@@ -135,16 +135,16 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
         values = tuple(getattr(obj, f.name) for f in fields(kind.model) if f.compare and f.name != "id")
         return (kind.name, obj.id.path[0], kind.parent(obj), *values)
 
-    def candidates(objects: Iterable[Object], other: Schema) -> Iterable[Object]:
-        return (o for o in objects if o.id not in other and kinds[type(o)].inferred_rename(o))
+    def candidates(of: Schema, other: Schema) -> Iterable[Object]:
+        return (o for i, o in of.objects.items() if i not in other.objects and kinds[type(o)].inferred_rename(o))
 
     free: dict[tuple[Any, ...], list[Identity]] = {}
-    for obj in candidates(source.objects.values(), target):
+    for obj in candidates(source, target):
         free.setdefault(payload(obj), []).append(obj.id)
     if not free:
         return []
     pairs = []
-    for obj in candidates(target.objects.values(), source):
+    for obj in candidates(target, source):
         olds = free.get(payload(obj))
         if olds:
             pairs.append(Rename(olds.pop(0), obj.id))
@@ -166,8 +166,8 @@ class _Differ:
         self.refused: list[PlanError] = []
 
     def changes(self) -> list[Change]:
-        dropped = {i for i in self.source.objects if i not in self.target}
-        created = [o for i, o in self.target.objects.items() if i not in self.source]
+        dropped = {i for i in self.source.objects if i not in self.target.objects}
+        created = [o for i, o in self.target.objects.items() if i not in self.source.objects]
         altered = self._altered()
         replaced = {c.id for c in altered if c.replaces}
         if dropped or replaced:

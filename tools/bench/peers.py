@@ -29,7 +29,7 @@ def install() -> None:
 
 
 def contenders(folder: Path, same: str, copy: str, changed: str, alembics: str) -> Iterator[Contender]:
-    """Yield the peers, given two databases that are equal, one with a column more, and one that alembic may write to."""
+    """Yield the peers, given two equal databases, one with a column more, and one that alembic may write to."""
     migra = VENV / "bin" / "migra"
     yield Contender(name="migra, nothing to do", command=[migra, copy, same], folder=folder)
     # 2: there are differences.

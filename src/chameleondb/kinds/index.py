@@ -142,10 +142,11 @@ def _print(obj: Index, page: Page) -> list[Entry | Modifier]:
     tail += f" using {name_text(obj.method)}" if obj.method != "btree" else ""
     tail += "" if obj.nulls_distinct else " nulls not distinct"
     tail += productions.indexed_text(obj)
-    columns = (o.id for o in page.schema.children(obj.table) if o.id.space == "column")
-    column = next((i for i in columns if (quote(i.name),) == obj.keys), None)
-    if column and not tail and not page.is_described(obj.id):
-        return [Modifier(column, f"index{name}")]
+    if len(obj.keys) == 1 and not tail and not page.is_described(obj.id):
+        columns = (o.id for o in page.schema.children(obj.table) if o.id.space == "column")
+        column = next((i for i in columns if quote(i.name) == obj.keys[0]), None)
+        if column:
+            return [Modifier(column, f"index{name}")]
     return [Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}")]
 
 

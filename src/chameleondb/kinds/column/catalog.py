@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 from chameleondb.kinds.column.model import Column, Generated, IdentityColumn, NotNull
@@ -54,11 +55,11 @@ def decode(row: tuple[Any, ...], oids: Oids) -> Column:
     """Return the column of a row, and remember its name by its number."""
     (relid, number, name, type_text, collation, required, constraint_name, no_inherit, validated, generated, expression,
      storage, compression, statistics, options, identity, *sequence) = row  # fmt: skip
-    table = oids.relation(relid)
+    table, name = oids.relation(relid), intern(name)  # names and types repeat from table to table
     oids.columns.setdefault(relid, {})[number] = name
     return Column(
         id=Identity("column", (*table.path, name)),
-        type=type_text,
+        type=intern(type_text),
         collation=collation,
         not_null=NotNull(name=constraint_name, inherit=not no_inherit, validated=validated)
         if required or constraint_name
