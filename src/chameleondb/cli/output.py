@@ -197,11 +197,13 @@ def describe(error: ChameleonError) -> dict[str, Any]:
 
 
 def _server_says(error: DatabaseError, verbosity: int) -> list[str]:
-    """Return the line of the statement that the server points at, and what ``-v`` and ``-vv`` add."""
+    """Return the line of the statement that the server means, and what ``-v`` and ``-vv`` add."""
     lines = []
     if error.statement and error.position:
         *above, start = error.statement[: error.position - 1].split("\n")
         lines += [f"  {error.statement.split(chr(10))[len(above)]}", f"  {' ' * len(start)}^"]
+    elif error.statement:
+        lines.append(f"  {error.statement.partition(chr(10))[0]}")
     if error.sqlstate and verbosity >= 1:
         lines.append(f"  SQLSTATE {error.sqlstate}")
     # It quotes rows, so it has to be asked for twice.

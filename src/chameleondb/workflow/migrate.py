@@ -15,7 +15,7 @@ from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff
-from chameleondb.errors import StalePlan
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, StalePlan
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
@@ -149,8 +149,20 @@ def apply(
         renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
     )
     work = [Work(group.steps, group.transactional) for group in what.plan.groups]
-    Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)
+    try:
+        Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)
+    except DatabaseUnreachable:
+        raise  # whether the last COMMIT arrived is unknown; the next run finds out
+    except DatabaseError as error:
+        error.hint = "; ".join(filter(None, (error.hint, _what_stays(what.plan))))
+        raise
     return what.label
+
+
+def _what_stays(plan: Plan) -> str:
+    if len(plan.groups) == 1 and plan.groups[0].transactional:
+        return "nothing was changed"
+    return "what was committed before stays; with the cause mended, the next --apply goes on from there"
 
 
 class _Lazy:
