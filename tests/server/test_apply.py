@@ -115,7 +115,7 @@ def test_rows_that_come_during_a_backfill_are_filled_too(db: Database) -> None:
 def test_a_backfill_that_yields_null_ends(db: Database) -> None:
     _filled(db, rows=10)
     db.execute("UPDATE users SET email = NULL WHERE id = 1")
-    with pytest.raises(DatabaseError, match="contains null values|is violated by some row"):
+    with pytest.raises(DatabaseError, match=r"contains null values|is violated by some row"):
         db.run(_users("handle: string backfill (upper(email))"))
     db.migrate(_users("handle: string backfill (upper(coalesce(email, '-')))"))
 
@@ -279,6 +279,18 @@ def test_a_lock_is_waited_for_in_short_tries_and_the_holder_named(db: Database) 
     assert len(heard.missed) >= 2
     assert "a slow report, idle in transaction" in (heard.missed[0] or "")
     assert db.statements(_users("nick: string?")) == []
+
+
+def test_the_holder_is_named_by_a_step_on_a_table_that_was_renamed_before(db: Database) -> None:
+    teams = "entity Team { id: bigint primary }\n"
+    db.run(_users("team_id: bigint?") + teams)
+    heard = Heard()
+    with psycopg.connect(db.dsn, application_name="a writer") as other:
+        other.execute("INSERT INTO teams VALUES (1)")
+        heard.on_missed = other.rollback
+        schema = _users("team_id: bigint?", "team: Team? via team_id").replace("User", "Person was User") + teams
+        db.run(schema, patience=Patience(lock_timeout_s=0.05, deadline_s=20), heard=heard)
+    assert "a writer" in (heard.missed[0] or "")
 
 
 def test_a_lock_that_is_never_free_ends_the_run_with_nothing_changed(db: Database) -> None:

@@ -90,9 +90,10 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     if difference.refused:
         raise _together(difference.refused)
     steps = []
+    renamed = frozenset(difference.former.values())
     for step in order(difference.changes, difference.source, target, kinds):
-        # Nobody waits for a table that is new.
-        locks = tuple(lock for lock in step.locks if lock.relation in difference.source)
+        # Nobody waits for a table that is new. One that is renamed has its old name in its first step.
+        locks = tuple(k for k in step.locks if k.relation in difference.source or k.relation in renamed)
         steps.append(replace(step, locks=locks).with_hazards(_lock_hazards(locks, step.effort, facts)))
     groups, split = _group(steps, facts)
     notes = []

@@ -55,7 +55,9 @@ class ApplySession:
                 "SELECT a.pid, a.usename, a.application_name, a.state,"
                 " pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text"
                 " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-                " WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.relation = ANY(%s::text[]::regclass[])"
+                " WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.relation IN"
+                # A name from the middle of a plan may be unknown again, since the transaction was rolled back.
+                " (SELECT pg_catalog.to_regclass(name) FROM pg_catalog.unnest(%s::text[]) AS name)"
                 " ORDER BY a.xact_start LIMIT 1",
                 [[qualified_type(r.path) for r in relations if r.space == "relation"]],
             ).fetchone()

@@ -1,0 +1,271 @@
+"""The command is ended at any instant; running it once more finishes the same change, with every row in place."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
+from tests.migrating import Database
+
+ROWS = 12_000
+BEFORE = """
+entity User {
+    id: bigint primary,
+    email: string?,
+    a: string,
+    b: string,
+    age: int?,
+}
+entity Team { id: bigint primary }
+"""
+TOGETHER = """
+entity Person was User {
+    id: bigint primary,
+    mail: string? was email,
+    a: string was b,
+    b: string was a,
+    age: int? check (age >= 0),
+    team: Team? via team_id,
+    team_id: bigint?,
+    unique (mail),
+    index (age),
+}
+entity Team { id: bigint primary, kind: Kind default red }
+enum Kind { red, blue }
+"""
+CONCURRENTLY = TOGETHER.replace("team_id: bigint?,", "team_id: bigint?,\n    unique index (a, b) where (age > 3),")
+BACKFILL = """
+entity User {
+    id: bigint primary,
+    email: string?,
+    a: string,
+    b: string,
+    age: int,
+    handle: string backfill ('@' || email),
+    key: uuid default uuid(),
+}
+entity Team { id: bigint primary }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project folder and its database, used through the command."""
+
+    db: Database
+    url: str
+
+    def start(self, schema: str, *options: str) -> subprocess.Popen[str]:
+        """Start ``chameleon migrate --apply`` in the background."""
+        (self.db.local / "schema.cham").write_text(schema)
+        return subprocess.Popen(
+            [sys.executable, "-m", "chameleondb", "migrate", "--apply", "-v", *options],
+            cwd=self.db.local,
+            env={**os.environ, "DATABASE_URL": self.url},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, schema: str) -> None:
+        """Run it once more, to the end."""
+        with self.start(schema) as process:
+            output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, output + errors
+        assert self.db.statements(schema) == []
+
+    def shadows(self) -> list[str]:
+        """Return the scratch databases of this server."""
+        return [name for (name,) in self.db.rows("SELECT datname FROM pg_database WHERE datname ~ 'chameleon'")]
+
+
+@pytest.fixture
+def project(database: str, database_url: str, tmp_path: Path) -> Project:
+    (tmp_path / ".chameleon.yml").write_text("migration:\n  small_table: 0MB\n  lock_deadline: 30s\n")
+    db = Database(database, tmp_path, small_table_bytes=0)
+    db.run(BEFORE)
+    db.execute(
+        f"INSERT INTO users SELECT n, 'm' || n, 'a' || n, 'b' || n, n % 90 FROM generate_series(1, {ROWS}) n",
+        "INSERT INTO teams VALUES (1)",
+    )
+    return Project(db, database_url)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _await(process: subprocess.Popen[str], words: str, count: int = 1) -> None:
+    """Wait until the command has said on stderr, `count` times, that it does something."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        count -= words in line
+        if count == 0:
+            return
+    raise AssertionError(f"it never said {words!r}, but: {''.join(said)}")
+
+
+def _assert_finished(project: Project, schema: str) -> None:
+    project.finish(schema)
+    table, mail = ("people", "mail") if "Person" in schema else ("users", "email")
+    swapped = "b" if "was b" in schema else "a"
+    assert project.db.rows(f"SELECT count(*), count(DISTINCT {mail}) FROM {table}") == [(ROWS, ROWS)]
+    assert project.db.value(f"SELECT a FROM {table} WHERE id = 7") == f"{swapped}7"
+    if schema == BACKFILL:
+        assert project.db.rows("SELECT count(DISTINCT handle), count(DISTINCT key) FROM users") == [(ROWS, ROWS)]
+    assert project.db.value("SELECT bool_and(indisvalid) FROM pg_index") is True
+    applied = project.db.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'")
+    assert applied == [(2,)]
+    assert project.db.rows("SELECT count(*), max(seq) FROM chameleon.ledger")[0][0] == project.db.value(
+        "SELECT max(seq) FROM chameleon.ledger"
+    )
+
+
+def _sized(project: Project, name: str) -> Project:
+    """Let the tables be small ones where the change is to be a single transaction."""
+    if name != "together":
+        return project
+    (project.db.local / ".chameleon.yml").write_text("migration:\n  lock_deadline: 30s\n")
+    return Project(replace(project.db, small_table_bytes=SMALL_TABLE_BYTES_DEFAULT), project.url)
+
+
+SCHEMAS = {"together": TOGETHER, "concurrently": CONCURRENTLY, "backfill": BACKFILL}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("together", "RENAME TO people"),
+        ("together", "ADD CONSTRAINT people_team_id_fkey"),
+        ("concurrently", "CREATE UNIQUE INDEX CONCURRENTLY people_mail_key"),
+        ("concurrently", "UNIQUE USING INDEX"),
+        ("concurrently", "VALIDATE CONSTRAINT people_age_check"),
+        ("backfill", "UPDATE users SET handle"),
+        ("backfill", "VALIDATE CONSTRAINT users_key"),
+    ],
+)
+def test_killed_at_a_statement(project: Project, name: str, words: str) -> None:
+    project = _sized(project, name)
+    process = project.start(SCHEMAS[name])
+    with _ended(process):
+        _await(process, words)
+    _assert_finished(project, SCHEMAS[name])
+
+
+def test_killed_again_and_again(project: Project) -> None:
+    seed = random.randrange(10**6)
+    instants = random.Random(seed)
+    for _ in range(6):
+        process = project.start(CONCURRENTLY)
+        with _ended(process):
+            time.sleep(instants.uniform(0.3, 2.0))
+    left = project.shadows()
+    try:
+        _assert_finished(project, CONCURRENTLY)
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}") from error
+    assert not set(left) & set(project.shadows())
+
+
+@contextmanager
+def _reader(project: Project) -> Iterator[psycopg.Connection]:
+    """A transaction that has read both tables and stays open, with its locks and its snapshot."""
+    with psycopg.connect(project.db.dsn, application_name="a slow report") as reader:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM users")
+        yield reader
+
+
+def _our_sessions(project: Project) -> list[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'chameleon'"
+    return [pid for (pid,) in project.db.rows(query)]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+INDEXED = BEFORE.replace("int?,", "int?,\n    index (age),")
+BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_asked_to_stop_while_waiting_for_a_lock(project: Project, number: int, status: int) -> None:
+    project = _sized(project, "together")
+    before, shadows = project.db.text(), project.shadows()
+    with _reader(project):
+        process = project.start(TOGETHER)
+        with _ended(process):
+            _await(process, "waiting for a lock held by process")
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=20)
+        assert process.returncode == status
+        assert "Traceback" not in errors
+        assert _our_sessions(project) == []
+    assert project.db.text() == before
+    assert not set(project.shadows()) - set(shadows)
+    _assert_finished(project, TOGETHER)
+
+
+def test_asked_to_stop_while_an_index_is_built(project: Project) -> None:
+    with _reader(project):
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            _until(lambda: bool(project.db.value(BUILDING)))
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+        assert process.returncode == 130
+        _until(lambda: _our_sessions(project) == [])
+    project.finish(INDEXED)
+
+
+def test_killed_while_an_index_is_built(project: Project) -> None:
+    with _reader(project):
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            _until(lambda: bool(project.db.value(BUILDING)))
+        # The server builds on, and holds the lock of the run; whoever comes next waits for both.
+        second = project.start(INDEXED)
+        with _ended(second):
+            time.sleep(1)
+            assert second.poll() is None
+    project.finish(INDEXED)
+
+
+def test_the_session_is_ended_by_somebody(project: Project) -> None:
+    with _reader(project):
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            _until(lambda: bool(project.db.value(BUILDING)))
+            project.db.rows(f"SELECT pg_terminate_backend({_our_sessions(project)[0]})")
+            _, errors = process.communicate(timeout=20)
+        assert process.returncode == 8
+        assert "error[CHM4002]: the connection was lost: terminating connection" in errors
+        assert "Traceback" not in errors
+    project.finish(INDEXED)
