@@ -255,7 +255,7 @@ class _Differ:
 
     def _drops(self, gone: set[Identity], replaced: set[Identity]) -> list[Change]:
         found = []
-        for identity in gone:
+        for identity in sorted(gone):
             obj = self.source.objects[identity]
             kind = self.kinds[type(obj)]
             covered = kind.parent(obj) in gone and not self._crosses(obj, gone)
