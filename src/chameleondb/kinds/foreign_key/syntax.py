@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -100,6 +101,10 @@ class _Relation(NamedTuple):
         return clause.value if clause else None
 
 
+_Between = defaultdict[tuple[str, str], list[_Relation]]
+"""Relations by the names of their two entities."""
+
+
 def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
     other = scope.entities.get(node.type.name) if node.type.outside is None and node.type.schema is None else None
     if other is None and not isinstance(node.type.outside, ForeignTable):
@@ -118,9 +123,13 @@ def _refuse(scope: Scope, node: Field, clause: Clause) -> None:
 
 def _finish(scope: Scope) -> None:
     relations: list[_Relation] = scope.pending.get("relation", [])
+    between: _Between = defaultdict(list)
+    for found in relations:
+        if found.other:
+            between[found.owner.name, found.other.name].append(found)
     keys: dict[tuple[Any, ...], _Key] = {}
     for relation_ in relations:
-        key = _resolve(scope, relation_, relations)
+        key = _resolve(scope, relation_, between)
         if key is None:
             continue
         first = keys.setdefault((key.holder.key, key.columns, key.target, key.target_columns), key)
@@ -130,13 +139,13 @@ def _finish(scope: Scope) -> None:
         _add(scope, key)
 
 
-def _resolve(scope: Scope, found: _Relation, relations: list[_Relation]) -> _Key | None:
+def _resolve(scope: Scope, found: _Relation, between: _Between) -> _Key | None:
     """Return the key that a relation means; None for one that only navigates, or is wrong and reported."""
     owner, node, other = found
     via = found.via
     if found.many:
         if other is None or via is None:
-            if other is None or not _points_back(found, relations, many=False):
+            if other is None or not _points_back(found, other, between, many=False):
                 help = f"name the field of `{node.type.name}` that points here: via {snake_case(owner.name)}_id"
                 scope.diagnostics.error(
                     "CHM0402",
@@ -149,7 +158,7 @@ def _resolve(scope: Scope, found: _Relation, relations: list[_Relation]) -> _Key
     if via is None:
         via = (f"{node.name}_id",)
         if via[0] not in owner.columns:
-            if not (other and _points_back(found, relations, many=True)):
+            if not (other and _points_back(found, other, between, many=True)):
                 _no_key_field(scope, owner, node, via[0])
             return None
     elif other and other is not owner and via[0] not in owner.columns and all(c in other.columns for c in via):
@@ -158,12 +167,10 @@ def _resolve(scope: Scope, found: _Relation, relations: list[_Relation]) -> _Key
     return _key(scope, owner, via, target, node, f"{owner.name}.{node.name}")
 
 
-def _points_back(found: _Relation, relations: list[_Relation], *, many: bool) -> bool:
+def _points_back(found: _Relation, other: Entity, between: _Between, *, many: bool) -> bool:
     """Whether the other entity declares the relation from its side."""
-    return any(
-        r.owner is found.other and r.other is found.owner and r.node is not found.node and (r.many or not many)
-        for r in relations
-    )
+    back = between.get((other.name, found.owner.name), ())
+    return any(r.node is not found.node and (r.many or not many) for r in back)
 
 
 def _no_key_field(scope: Scope, owner: Entity, node: Field, name: str) -> None:
