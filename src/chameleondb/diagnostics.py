@@ -188,7 +188,7 @@ def _render_one(diagnostic: Diagnostic) -> str:
     marks += [_mark(o.span, "-", o.text) for o in diagnostic.others if o.span.source == diagnostic.span.source]
     margin = " " * len(str(max(m.line for m in marks)))
     lines = [
-        f"{diagnostic.severity}[{diagnostic.code}]: {visible(diagnostic.message)}",
+        f"{diagnostic.severity}[{diagnostic.code}]: {visible(_short(diagnostic.message))}",
         f"{margin}--> {visible(diagnostic.span.source.name)}:{at.line}:{at.column}",
         f"{margin} |",
         *_snippet(diagnostic.span.source, marks, margin),
@@ -203,6 +203,13 @@ def _render_one(diagnostic: Diagnostic) -> str:
     return "\n".join(lines) + "\n"
 
 
+_MESSAGE_SHOWN = 500
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MESSAGE_SHOWN else f"{text[:_MESSAGE_SHOWN]}…"
+
+
 def _mark(span: Span, sign: str, text: str) -> _Mark:
     line, column = position(span.source, span.start)
     line_end = span.source.text.find("\n", span.start)
@@ -213,17 +220,23 @@ def _mark(span: Span, sign: str, text: str) -> _Mark:
 def _snippet(source: Source, marks: list[_Mark], margin: str) -> list[str]:
     texts = source.text.removeprefix("\ufeff").split("\n")
     lines: list[str] = []
-    shown = 0
+    shown = (0, 0)
     for mark in sorted(marks):
         text = texts[mark.line - 1].rstrip("\r")
-        if mark.line != shown:
-            shown = mark.line
+        start = 0 if len(text) <= _LINE_SHOWN else max(0, mark.column - 1 - _LINE_SHOWN // 3)
+        text = text[start : start + _LINE_SHOWN]
+        if shown != (mark.line, start):
+            shown = (mark.line, start)
             lines.append(f"{mark.line:>{len(margin)}} | {visible(text)}")
-        before = visible(text[: mark.column - 1])
-        pad = "".join("\t" if c == "\t" else " " for c in before)
-        width = len(visible(text[mark.column - 1 : mark.column - 1 + mark.width])) or 1
+        first = mark.column - 1 - start
+        pad = "".join("\t" if c == "\t" else " " for c in visible(text[:first]))
+        width = len(visible(text[first : first + mark.width])) or 1
         lines.append(f"{margin} | {pad}{mark.sign * width} {visible(mark.text)}".rstrip())
     return lines
+
+
+# Of a longer line, only the part around the mark is shown.
+_LINE_SHOWN = 180
 
 
 def to_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:

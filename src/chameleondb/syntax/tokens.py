@@ -13,7 +13,7 @@ from itertools import accumulate, chain
 
 from chameleondb.diagnostics import Diagnostic, Problem, Source, Span
 
-SOURCE_BYTES_MAX = 64 * 1024 * 1024
+SOURCE_BYTES_MAX = 8 * 1024 * 1024
 """A larger file is refused before it is read into tokens."""
 
 # Strings and comments without an end run to the end of the line or text, so that no input makes the scan quadratic.

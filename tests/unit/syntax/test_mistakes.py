@@ -190,3 +190,11 @@ def test_a_file_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_sources_are_compared_by_content() -> None:
     assert Source("a", "x") == Source("a", "x")
+
+
+def test_of_a_long_line_only_the_part_around_the_mistake_is_shown() -> None:
+    text = render(mistakes(f"entity A {{ id: int primary, /* {'x' * 5000} */ b: itn, /* {'y' * 5000} */ }}"))
+    assert "did you mean `int`?" in text
+    assert max(map(len, text.splitlines())) < 200
+    shown, marked_below = text.splitlines()[3:5]
+    assert shown[marked_below.index("^") :].startswith("itn")
