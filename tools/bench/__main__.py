@@ -147,7 +147,7 @@ def databases(place: Server, folder: Path, tables: int, asked: Options) -> dict[
         more = place.new(f"{name}_more", name)
         place.execute("ALTER TABLE thing_0 ADD COLUMN added integer", database=f"{name}_more")
         # alembic check makes its table where it looks.
-        contenders += peers.contenders(folder, url, copy, more, place.new(f"{name}_alembic", name))
+        contenders += peers.contenders(folder, url, copy, more, place.new(f"{name}_alembic", name), tables)
     costs = race(contenders, asked.rounds)
     show(f"{tables:,} tables", costs, floor.name)
     place.drop_all()

@@ -28,64 +28,50 @@ def install() -> None:
     subprocess.run([*pip, *PACKAGES], check=True)
 
 
-def contenders(folder: Path, same: str, copy: str, changed: str, alembics: str) -> Iterator[Contender]:
+def contenders(folder: Path, same: str, copy: str, changed: str, alembics: str, tables: int) -> Iterator[Contender]:
     """Yield the peers, given two equal databases, one with a column more, and one that alembic may write to."""
     migra = VENV / "bin" / "migra"
     yield Contender(name="migra, nothing to do", command=[migra, copy, same], folder=folder)
     # 2: there are differences.
     yield Contender(name="migra, one column", command=[migra, same, changed], folder=folder, statuses=(2,))
-    _write_alembic(folder, alembics)
+    _write_alembic(folder, alembics, tables)
     # 255: it finds differences that are none, e.g. of indexes with an order.
     yield Contender(name="alembic check", command=[VENV / "bin" / "alembic", "check"], folder=folder, statuses=(0, 255))
 
 
-def _write_alembic(folder: Path, url: str) -> None:
-    """Write an alembic project; its models are those that sqlacodegen would write, held in one file."""
+def _write_alembic(folder: Path, url: str, tables: int) -> None:
+    """Write an alembic project whose models are the tables of the workload."""
     scripts = folder / "alembic"
     (scripts / "versions").mkdir(parents=True, exist_ok=True)
     (folder / "alembic.ini").write_text(f"[alembic]\nscript_location = {scripts}\nsqlalchemy.url = {url}\n")
     (scripts / "script.py.mako").write_text("")
-    (scripts / "env.py").write_text(_ENVIRONMENT)
-    dump = subprocess.run(
-        [VENV / "bin" / "python", "-c", _MODELS, url], check=True, capture_output=True, text=True
-    ).stdout
-    (scripts / "models.py").write_text(dump)
+    (scripts / "env.py").write_text(_ENVIRONMENT.replace("TABLES", str(tables)))
 
-
-# The models: the tables as SQLAlchemy reads them, written as the Python that makes them.
-_MODELS = """
-import sys, sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-meta = sa.MetaData()
-meta.reflect(sa.create_engine(sys.argv[1]))
-print("import sqlalchemy as sa\\nfrom sqlalchemy import Text\\nfrom sqlalchemy.dialects import postgresql")
-print("meta = sa.MetaData()")
-for table in meta.tables.values():
-    parts = []
-    for c in table.columns:
-        kind = c.type
-        module = "postgresql" if type(kind).__module__.startswith("sqlalchemy.dialects") else "sa"
-        foreign = "".join(f", sa.ForeignKey({f.target_fullname!r}, ondelete={f.ondelete!r})" for f in c.foreign_keys)
-        default = f", server_default=sa.text({c.server_default.arg.text!r})" if hasattr(c.server_default, "arg") else ""
-        identity = ", sa.Identity()" if c.identity else ""
-        parts.append(f"sa.Column({c.name!r}, {module}.{kind!r}{foreign}{identity}{default},"
-                     f" primary_key={c.primary_key}, nullable={c.nullable})")
-    for i in table.indexes:
-        parts.append(f"sa.Index({i.name!r}, {', '.join(repr(c.name) for c in i.columns)}, unique={i.unique})")
-    for u in table.constraints:
-        if isinstance(u, sa.UniqueConstraint):
-            parts.append(f"sa.UniqueConstraint({', '.join(repr(c.name) for c in u.columns)}, name={u.name!r})")
-    print(f"sa.Table({table.name!r}, meta, {', '.join(parts)})")
-"""
 
 _ENVIRONMENT = """
-import sys
-from pathlib import Path
+import sqlalchemy as sa
 from alembic import context
-from sqlalchemy import create_engine
-sys.path.insert(0, str(Path(__file__).parent))
-from models import meta
-with create_engine(context.config.get_main_option("sqlalchemy.url")).connect() as connection:
+from sqlalchemy.dialects.postgresql import JSONB
+
+types = (sa.Text, sa.Integer, sa.DateTime(True), sa.Numeric(12, 2), sa.Boolean, JSONB,
+         sa.String(80), sa.Uuid, sa.Double, sa.Date)
+meta = sa.MetaData()
+for n in range(TABLES):
+    owner = sa.ForeignKey(f"thing_{max(0, n - 1)}.id", ondelete="CASCADE")
+    parent = sa.ForeignKey(f"thing_{n * 7 % TABLES}.id")
+    sa.Table(
+        f"thing_{n}", meta,
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("name", sa.Text, unique=True, nullable=False),
+        sa.Column("owner_id", sa.BigInteger, owner, nullable=False),
+        sa.Column("parent_id", sa.BigInteger, parent),
+        *(sa.Column(f"field_{i}", kind) for i, kind in enumerate(types)),
+        sa.Column("created_at", sa.DateTime(True), nullable=False, server_default=sa.text("now()")),
+        sa.Index(f"idx_thing_{n}_created_at", sa.text("created_at DESC")),
+        sa.Index(f"idx_thing_{n}_owner_id_field_1", "owner_id", "field_1"),
+        sa.CheckConstraint("field_1 >= 0"),
+    )
+with sa.create_engine(context.config.get_main_option("sqlalchemy.url")).connect() as connection:
     context.configure(connection=connection, target_metadata=meta)
     with context.begin_transaction():
         context.run_migrations()
