@@ -19,6 +19,7 @@ from typing import Any
 
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, sha256
+from chameleondb.errors import NotSupported
 from chameleondb.names import Identity
 from chameleondb.postgres.session import Connection, translated
 
@@ -191,10 +192,22 @@ class Ledger:
         """Create the ledger if this is its first entry, then record the run."""
         self.head = self.start.hash
         if not self.start.exists:
-            for statement in _CREATE:
-                self.connection.execute(statement.encode())
+            self._create()
             self._append({"kind": "INIT", "format": "chameleon.ledger/1"})
         self._append({"kind": "BEGIN", "plan_hash": self.plan_hash, "steps": self.steps, **self._about()})
+
+    def _create(self) -> None:
+        try:
+            with translated():
+                for statement in _CREATE:
+                    self.connection.execute(statement.encode())
+        except NotSupported as error:
+            raise NotSupported(
+                "CHM4012",
+                "the role may not create the schema chameleon, where versions are recorded",
+                hint="GRANT CREATE ON DATABASE … TO the role, or let a role that may run the first --apply",
+                sqlstate=error.sqlstate,
+            ) from None
 
     def done(self, number: int, statements: Sequence[str]) -> None:
         """Record the steps of a group by the hashes of their statements."""
