@@ -82,7 +82,7 @@ def diff(
     gone = [i for i in source.objects if i not in target.objects and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
-    unmanaged = tuple(i for i in gone if i not in owned and former.get(i) not in owned)
+    unmanaged = tuple(i for i in gone if i not in owned and _former(i, former) not in owned)
     kept = adopted.union(unmanaged)
     visible = source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
@@ -94,6 +94,13 @@ def diff(
         unmanaged=unmanaged,
         refused=tuple(worker.refused),
     )
+
+
+def _former(identity: Identity, former: Mapping[Identity, Identity]) -> Identity:
+    """Return what an object was called before the renames, be it because its table was renamed."""
+    if identity not in former and identity.space in ("column", "constraint") and identity.table in former:
+        return Identity(identity.space, (*former[identity.table].path, identity.name))
+    return former.get(identity, identity)
 
 
 def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint]) -> list[Rename]:
