@@ -228,16 +228,16 @@ def _show_locks(out: Output, plan: Plan) -> None:
         out.note(strong("Hazards:"))
         for hazard in plan.hazards:
             out.note(f"  {'!' if hazard.name.destructive else '·'} {hazard.key}: {hazard.detail}")
-    for note in plan.notes:
-        out.note(note)
     for key in plan.missing_consent(()):
         out.note(f"  needs --allow {shlex.quote(key)}")
 
 
 def _show_rest(out: Output, what: Preview) -> None:
-    """Report what is left alone."""
+    """Report what is left alone, and what else is to be known."""
     from chameleondb.workflow.describe import counted
 
+    for note in what.plan.notes:
+        out.note(note)
     if what.unplanned:
         out.warn("differs from its sql block, and is not changed by this version of Chameleon:")
         for obj in what.unplanned:

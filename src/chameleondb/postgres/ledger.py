@@ -27,6 +27,7 @@ RUN_LOCK_KEY = 0x6368616D656C656F
 """The advisory lock of whoever applies, the same in every database; advisory locks are local to a database."""
 
 FIRST_PREV = "0" * 64
+GRANT_LEDGER = "GRANT USAGE ON SCHEMA chameleon TO the role, and SELECT ON chameleon.ledger"
 
 _CREATE = (
     "CREATE SCHEMA chameleon",
@@ -90,14 +91,21 @@ class Head:
     namespaces: tuple[str, ...] = ()
     open_run: str | None = None  # a run that was begun and not applied
     exists: bool = False
+    readable: bool = True
 
 
 def read_head(connection: Connection) -> Head:
-    """Return the ledger's head. Raises: DatabaseError, also when the role may not read it."""
+    """Return the ledger's head; not `readable` where the role may not look. Raises: DatabaseError."""
     with translated():
-        row = connection.execute("SELECT pg_catalog.to_regclass('chameleon.ledger') IS NOT NULL").fetchone()
-        if row is None or not row[0]:
+        row = connection.execute(
+            "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+            " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'chameleon' AND c.relname = 'ledger'"
+        ).fetchone()
+        if row is None:
             return Head()
+        if not row[0]:
+            return Head(exists=True, readable=False)
         row = connection.execute(
             "SELECT (SELECT hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1),"
             " v.count, a.version_id, a.schema_hash, a.namespaces,"
@@ -131,7 +139,7 @@ class Version:
 def read_version(connection: Connection, head: Head) -> Version:
     """Return the version at the head, with the renames of a run that was interrupted since; empty if there is none."""
     version = Version()
-    if not head.exists:
+    if not head.exists or not head.readable:
         return version
     with translated():
         rows = connection.execute(
@@ -191,6 +199,8 @@ class Ledger:
     def begun(self) -> None:
         """Create the ledger if this is its first entry, then record the run."""
         self.head = self.start.hash
+        if not self.start.readable:
+            raise NotSupported("CHM4013", "the role may not read the ledger of this database", hint=GRANT_LEDGER)
         if not self.start.exists:
             self._create()
             self._append({"kind": "INIT", "format": "chameleon.ledger/1"})

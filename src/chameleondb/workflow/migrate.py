@@ -27,7 +27,7 @@ from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
-from chameleondb.postgres.ledger import Head, Ledger, Version, read_head, read_version
+from chameleondb.postgres.ledger import GRANT_LEDGER, Head, Ledger, Version, read_head, read_version
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
@@ -84,6 +84,7 @@ def preview(
     ours = {key for made in desired.blocks for key in made.keys}
     plan = replace(
         _with_blocks(plan, desired, source),
+        notes=(*plan.notes, *_unknown(head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
     )
     return Preview(
@@ -99,6 +100,12 @@ def preview(
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
         recorded=head.schema_hash == schema_hash(desired.schema.objects.values()),
     )
+
+
+def _unknown(head: Head) -> tuple[str, ...]:
+    if head.readable:
+        return ()
+    return (f"the role may not read the ledger, so what earlier versions held is unknown, and kept: {GRANT_LEDGER}",)
 
 
 def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) -> str | None:
