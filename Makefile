@@ -69,4 +69,4 @@ bench: setup ## ratios against pg_dump and a bare interpreter; BENCH="--tables 1
 
 .PHONY: clean
 clean: ## forget .venv, caches and servers
-	@rm -rf .venv .servers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-bench .servers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -282,7 +282,9 @@ def _words(obj: Column, page: Page) -> list[str]:
 
 
 def _in_key(obj: Column, page: Page) -> bool:
-    return any(isinstance(o, PrimaryKey) and obj.id.name in o.columns for o in page.schema.children(obj.id.table))
+    keys = (o for o in reversed(page.schema.children(obj.id.table)) if isinstance(o, PrimaryKey))
+    key = next(keys, None)  # after the columns
+    return key is not None and obj.id.name in key.columns
 
 
 def _is_named(obj: Column) -> bool:
