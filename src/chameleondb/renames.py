@@ -78,7 +78,8 @@ def order_renames(renames: Iterable[Rename], target: Schema, kinds: Kinds) -> li
 def _in_order(waiting: dict[Identity, Identity], target: Schema, kinds: Kinds) -> Iterable[RenameStep]:
     finals: dict[Identity, Identity] = dict(waiting)
     while waiting:
-        free = sorted(o for o, n in waiting.items() if n not in waiting)
+        taken = set(map(_place, waiting))
+        free = sorted(o for o, n in waiting.items() if _place(n) not in taken - {_place(o)})
         if free:
             old = free[0]
             new = waiting.pop(old)
@@ -89,6 +90,11 @@ def _in_order(waiting: dict[Identity, Identity], target: Schema, kinds: Kinds) -
             yield _statement(old, aside, finals[old], target, kinds)
             finals[aside] = finals[old]
             waiting[aside] = waiting.pop(old)
+
+
+def _place(identity: Identity) -> tuple[str, ...]:
+    """Return where a name must be the only one: keys have indexes, which share one namespace across tables."""
+    return (identity.path[0], identity.name) if identity.space == "constraint" else identity.path
 
 
 def _statement(old: Identity, new: Identity, final: Identity, target: Schema, kinds: Kinds) -> RenameStep:

@@ -201,7 +201,11 @@ def _add_values(values: tuple[str, ...], new: Enum) -> list[Step]:
 
 
 def _rebuild(new: Enum, context: Context) -> list[Step]:
-    """Set the old type aside, create the new one, convert every column, drop the old."""
+    """Set the old type aside, create the new one, convert every column, drop the old.
+
+    What compares with a label, such as the condition of an index, would go on comparing with the old type: it goes
+    before and comes back after.
+    """
     name = qualified_type(new.id.path)
     aside = type_(new.id.path[0], object_name(new.id.name, "", "old"))
     steps = [
@@ -212,7 +216,14 @@ def _rebuild(new: Enum, context: Context) -> list[Step]:
         if isinstance(obj, Column) and obj.type in (name, f"{name}[]") and obj.id in context.target:
             steps += _convert(obj, context)
     steps.append(Step(sql=f"DROP TYPE {qualified_type(aside.path)}"))
-    return steps
+    users = [o for i, o in context.source.objects.items() if new.id in context.source.edges.get(i, ())]
+    kept = [(context.kinds[type(o)], o) for o in users if context.target.get(o.id) == o]
+    bound = [(kind, o) for kind, o in kept if not kind.holds_data]
+    return [
+        *(step for kind, o in bound for step in kind.drop(o, context)),
+        *steps,
+        *(step for kind, o in bound for step in kind.create(o, context)),
+    ]
 
 
 def _convert(column: Column, context: Context) -> list[Step]:

@@ -130,9 +130,13 @@ class _Graph:
         kept = set(self._references(change.new, target))
         for identity in self._references(change.old, source):
             if identity not in kept:
-                self._before(nodes[-1], self.drops.get(identity))
+                # One of the steps may create what takes the place of the dropped object.
+                taker = self.creates.get(identity)
+                self._before(nodes[nodes.index(taker) - 1 if taker in nodes[1:] else -1], self.drops.get(identity))
         for identity in kept:
-            self._before(self.creates.get(identity), nodes[0])
+            giver = self.drops.get(identity)
+            first = nodes.index(giver) + 1 if giver in nodes[:-1] else 0
+            self._before(self.creates.get(identity), nodes[first])
             for node in self.alters.get(identity, ())[-1:]:
                 if identity != change.id:
                     self._before(node, nodes[0])

@@ -175,6 +175,10 @@ def translate(error: psycopg.Error, statement: str | None = None) -> DatabaseErr
             "CHM4002", f"the connection was lost: {message}", hint="run the command again: it goes on", **facts
         )
     hint = diag.message_hint
+    if diag.message_detail and " depends on " in diag.message_detail:
+        # No row data here; and the server's own hint would be to drop what we have promised not to touch.
+        message = f"{message}: {diag.message_detail.partition(chr(10))[0]}"
+        hint = "change or drop what depends on it first, then put it back"
     if isinstance(error, pg.LockNotAvailable):
         return LockNotAcquired("CHM4020", message, hint=hint or "try again when the table is less busy", **facts)
     if isinstance(error, pg.InsufficientPrivilege):

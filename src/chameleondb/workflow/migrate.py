@@ -144,7 +144,7 @@ def apply(
             hint="review it again with `chameleon migrate --dry-run`",
         )
     what.plan.require_consent(allowed)
-    if not what.plan.groups and what.recorded:
+    if not what.plan.groups and what.recorded and read_version(connection, what.head).followed == what.version.followed:
         return None
     book = Ledger(
         connection,

@@ -279,7 +279,7 @@ def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
 
 
 def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
-    if _moves_default(old, new, context):
+    if _moves_default(old, new, context) or (new.identity is not None and old.identity is None):
         return []
     return [_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")]
 
@@ -298,25 +298,47 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
 
 def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     if new.identity is None:
-        return [_step(new, "DROP IDENTITY")]
+        return [replace(_step(new, "DROP IDENTITY"), drops=(_counter(old),))]
     if old.identity is None:
-        return [_step(new, f"ADD {_identity_sql(new)}"), *_continue_counting(new, context)]
+        add = replace(_step(new, f"ADD {_identity_sql(new)}"), creates=(_counter(new),))
+        off = [_step(new, "DROP DEFAULT")] if old.default is not None else []
+        return [*off, add, *_continue_counting(new, context)]
     actions = []
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
     actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
     steps = [_step(new, " ".join(actions))] if actions else []
     if old.identity.sequence != new.identity.sequence:
-        names = [i.sequence or object_name(new.id.path[1], new.id.name, "seq") for i in (old.identity, new.identity)]
-        sql = f"ALTER SEQUENCE {qualified((new.id.path[0], names[0]))} RENAME TO {quote(names[1])}"
-        steps.append(Step(sql=sql, needs=(new.id,)))
+        steps += _rename_counter(_counter(old), _counter(new), new, context)
     return steps
+
+
+def _counter(obj: Column) -> Identity:
+    """Return the sequence of an identity column."""
+    assert obj.identity is not None
+    return relation(obj.id.path[0], obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq"))
+
+
+def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context) -> list[Step]:
+    """Rename the sequence of an identity column; by way of a name set aside if another column's has the new name."""
+    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.identity is not None)
+    names = [old.name, new.name]
+    if any(_counter(column) == new for column in columns):
+        names.insert(1, shorten(old.name, "__chameleon"))
+    return [
+        Step(
+            sql=f"ALTER SEQUENCE {qualified((old.path[0], a))} RENAME TO {quote(b)}",
+            drops=(old,) if a == old.name else (),
+            creates=(new,) if b == new.name else (),
+            needs=(obj.id,),
+        )
+        for a, b in itertools.pairwise(names)
+    ]
 
 
 def _continue_counting(obj: Column, context: Context) -> list[Step]:
     assert obj.identity is not None
-    name = obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq")
-    return continue_counting(relation(obj.id.path[0], name), obj.identity.options, obj.id, context)
+    return continue_counting(_counter(obj), obj.identity.options, obj.id, context)
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:

@@ -1,0 +1,131 @@
+"""What people do to a schema with rows in it, and what must come of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chameleondb.errors import ConsentNeeded, DatabaseError, PlanError
+from tests.migrating import Database
+
+
+@pytest.fixture
+def db(database: str, tmp_path: Path) -> Database:
+    return Database(database, tmp_path)
+
+
+def _table(*more: str, name: str = "t", was: str = "") -> str:
+    fields = "".join(f", {m}" for m in more)
+    return f'entity {name.title()} table "{name}" {was} {{ id: bigint primary{fields} }}\n'
+
+
+def test_a_column_with_rows_is_dropped_only_with_its_own_consent(db: Database) -> None:
+    db.run(_table("a: int?"))
+    db.execute("INSERT INTO t VALUES (1, 2)")
+    for allow in ((), ("drops-data:t.b",), ("drops-data:t",)):
+        with pytest.raises(ConsentNeeded) as caught:
+            db.run(_table(), allow=allow)
+        assert caught.value.flags == ("--allow drops-data:t.a",)
+        assert caught.value.exit_status == 3
+    assert db.rows("SELECT a FROM t") == [(2,)]
+    assert db.migrate(_table(), allow=("drops-data:t.a",)) == ["ALTER TABLE t DROP COLUMN a"]
+
+
+def test_an_empty_schema_drops_nothing_without_consent(db: Database) -> None:
+    db.run(_table())
+    db.execute("INSERT INTO t VALUES (1)", "CREATE TABLE theirs (id int)")
+    with pytest.raises(ConsentNeeded):
+        db.run("", allow=())
+    db.migrate("")
+    assert db.value("SELECT count(*) FROM theirs") == 0
+
+
+def test_a_table_that_somebody_elses_refers_to_stays(db: Database) -> None:
+    db.run(_table())
+    db.execute("INSERT INTO t VALUES (1)", "CREATE TABLE theirs (t_id bigint REFERENCES t)")
+    with pytest.raises(DatabaseError, match="constraint theirs_t_id_fkey on table theirs depends on table t") as caught:
+        db.run("")
+    assert "CASCADE" not in (caught.value.hint or "")
+    assert db.rows("SELECT id FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize("change", ["a: string?", ""])
+def test_what_a_view_reads_does_not_change_under_it(db: Database, change: str) -> None:
+    db.run(_table("a: int?"))
+    db.execute("CREATE VIEW v AS SELECT a FROM t", "INSERT INTO t VALUES (1, 2)")
+    with pytest.raises(PlanError, match="view v") as caught:
+        db.run(_table(*filter(None, [change])))
+    assert "CASCADE" not in (caught.value.hint or "")
+    assert db.rows("SELECT a FROM v") == [(2,)]
+
+
+def test_a_label_in_use_is_not_taken_away(db: Database) -> None:
+    def schema(labels: str) -> str:
+        return f"enum Mood {{ {labels} }}\n" + _table("m: Mood default sad", "index (m) where (m = 'sad')")
+
+    db.run(schema("sad, ok, bad"))
+    db.execute("INSERT INTO t VALUES (1, 'bad'), (2, 'ok')")
+    with pytest.raises(DatabaseError, match='"bad"'):
+        db.run(schema("sad, ok"))
+    assert db.rows("SELECT m::text FROM t ORDER BY id") == [("bad",), ("ok",)]
+    db.execute("UPDATE t SET m = 'ok'")
+    db.migrate(schema("ok, sad"))
+    assert db.rows("SELECT m::text FROM t ORDER BY id") == [("ok",), ("ok",)]
+
+
+def test_what_mentions_a_renamed_column_follows(db: Database) -> None:
+    members = "index ({0}) where ({0} > 3)", "check ({0} <> 4)", "b: int? generated ({0} + 1)"
+    db.run(_table("a: int?", *(m.format("a") for m in members)))
+    statements = db.migrate(_table("c: int? was a", *(m.format("c") for m in members)))
+    assert all(" RENAME " in s for s in statements)
+
+
+def test_tables_swap_their_names_once(db: Database) -> None:
+    db.run(_table("a: int?", "n: int identity") + _table("b: int?", "n: int identity", "t_id: bigint?", name="u"))
+    db.execute("INSERT INTO t VALUES (1, 5)", "INSERT INTO u VALUES (2, 6)")
+    swapped = _table("a: int?", "n: int identity", name="u", was='was "t"') + _table(
+        "b: int?", "n: int identity", "t_id: bigint?", was='was "u"'
+    )
+    for _ in range(2):
+        db.migrate(swapped)
+        assert db.rows("SELECT id, a FROM u") == [(1, 5)]
+        assert db.rows("SELECT id, b FROM t") == [(2, 6)]
+
+
+def test_columns_swap_each_time_they_are_told_to(db: Database) -> None:
+    plain, swapped = _table("a: int", "b: int"), _table("a: int was b", "b: int was a")
+    db.run(plain)
+    db.execute("INSERT INTO t VALUES (1, 5, 6)")
+    for schema, now in ((swapped, (6, 5)), (swapped, (6, 5)), (plain, (6, 5)), (swapped, (5, 6))):
+        db.migrate(schema)
+        assert db.rows("SELECT a, b FROM t") == [now]
+
+
+def test_names_move_on_in_a_chain_and_keep_their_history(db: Database) -> None:
+    db.run(_table("a: int?", "b: int?"))
+    db.execute("INSERT INTO t VALUES (1, 5, 6)")
+    db.migrate(_table("b: int? was a", "c: int? was b"))
+    assert db.rows("SELECT b, c FROM t") == [(5, 6)]
+    db.migrate(_table("d: int? was (b, a)", "c: int? was b"))
+    assert db.rows("SELECT d, c FROM t") == [(5, 6)]
+
+
+def test_a_renamed_table_loses_what_is_not_declared_any_more(db: Database) -> None:
+    db.run(_table("a: int?", "check (a > 0)"))
+    statements = db.migrate(_table(name="v", was='was "t"'))
+    assert "ALTER TABLE v DROP COLUMN a" in statements
+    assert db.plan(_table(name="v")).plan.unmanaged == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("serial", "bigint identity"), ("int identity", "serial"), ("int identity always", "int")]
+)
+def test_numbering_goes_on_whatever_does_it(db: Database, before: str, after: str) -> None:
+    db.run(_table(f"n: {before}"))
+    db.execute("INSERT INTO t SELECT generate_series(1, 3)")
+    db.migrate(_table(f"n: {after}"))
+    assert db.rows("SELECT n FROM t ORDER BY id") == [(1,), (2,), (3,)]
+    if after != "int":
+        db.execute("INSERT INTO t VALUES (4)")
+        assert db.value("SELECT n FROM t WHERE id = 4") == 4
