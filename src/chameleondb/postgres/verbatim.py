@@ -60,6 +60,19 @@ _NEEDED = """
                           AND (t.typtype IN ('e', 'm') OR t.typelem <> 0 OR c.relkind <> 'c'))
      ORDER BY n.objid"""
 
+# Following dependencies costs far more than seeing that there is nothing to find.
+_ANY = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                    WHERE p.oid >= 16384 AND n.nspname <> 'chameleon')
+        OR EXISTS (SELECT FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+                    WHERE t.oid >= 16384 AND (t.typtype IN ('d', 'r') OR (t.typtype = 'b' AND t.typelem = 0)
+                                              OR (t.typtype = 'c' AND c.relkind = 'c')))
+        OR EXISTS (SELECT FROM pg_catalog.pg_collation WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_catalog.pg_operator WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_catalog.pg_opclass WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_catalog.pg_ts_config WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_catalog.pg_ts_dict WHERE oid >= 16384)"""
+
 _FUNCTION = """
     SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
       FROM pg_catalog.pg_proc p WHERE p.oid = %s"""
@@ -107,6 +120,8 @@ def read_needed(connection: Connection, namespaces: Sequence[str]) -> tuple[Verb
     """
     found = []
     with translated(), snapshot(connection):
+        if connection.execute(_ANY.encode()).fetchone() != (True,):
+            return ()
         rows = connection.execute(_NEEDED.encode(), {"namespaces": list(namespaces)}).fetchall()
         for catalog, oid, word, identity in rows:
             printer = _PRINTERS.get(catalog.removeprefix("pg_catalog."))
