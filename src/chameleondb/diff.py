@@ -262,34 +262,63 @@ class _Differ:
 
     def _drops(self, gone: set[Identity], replaced: set[Identity]) -> list[Change]:
         found = []
+        circles = _circles(self._tables_referred_to(gone))
         for identity in sorted(gone):
             obj = self.source.objects[identity]
             kind = self.kinds[type(obj)]
-            covered = kind.parent(obj) in gone and not self._crosses(obj, gone)
+            covered = kind.parent(obj) in gone and not self._crosses(obj, circles)
             steps = () if covered else tuple(kind.drop(obj, self.context))
             change = Change(action=Action.DROP, id=identity, old=obj, steps=steps, replaces=identity in replaced)
             found.append(change)
         return found
 
-    def _crosses(self, obj: Object, gone: set[Identity]) -> bool:
+    def _tables_referred_to(self, gone: set[Identity]) -> dict[Identity, set[Identity]]:
+        """Map each dropped relation to the dropped relations that anything of it refers to."""
+        found: dict[Identity, set[Identity]] = {i: set() for i in gone if i.space == "relation"}
+        for identity in gone:
+            obj = self.source.objects[identity]
+            own = self.kinds[type(obj)].parent(obj)
+            if own in found:
+                found[own].update(r for r in self._references(obj, self.source) if r in found and r != own)
+        return found
+
+    def _crosses(self, obj: Object, circles: Mapping[Identity, int]) -> bool:
         """Whether a covered drop would have to happen before its own parent's, because the parent's is waited for.
 
         True for a reference from one dropped table to another that refers back: only dropping the reference first
         breaks the circle.
         """
         own = self.kinds[type(obj)].parent(obj)
-        if own is None or own.space != "relation":
+        if own is None or own not in circles:
             return False
-        others = {r for r in self._references(obj, self.source) if r.space == "relation" and r in gone and r != own}
-        return any(own in self._reach(other, gone) for other in others)
+        return any(r != own and circles.get(r) == circles[own] for r in self._references(obj, self.source))
 
-    def _reach(self, start: Identity, gone: set[Identity]) -> set[Identity]:
-        seen, waiting = {start}, [start]
+
+def _circles(edges: Mapping[Identity, Iterable[Identity]]) -> dict[Identity, int]:
+    """Number the nodes such that those which reach each other, and only those, have the same number (Kosaraju)."""
+    ended: list[Identity] = []
+    seen: set[Identity] = set()
+    for start in edges:
+        path = [] if start in seen else [(start, iter(edges[start]))]
+        seen.add(start)
+        while path:
+            node, rest = path[-1]
+            follower = next((f for f in rest if f not in seen), None)
+            if follower is None:
+                ended.append(path.pop()[0])
+            else:
+                seen.add(follower)
+                path.append((follower, iter(edges[follower])))
+    back: dict[Identity, list[Identity]] = {node: [] for node in edges}
+    for node, followers in edges.items():
+        for follower in followers:
+            back[follower].append(node)
+    numbers: dict[Identity, int] = {}
+    for number, start in enumerate(reversed(ended)):
+        waiting = [start]
         while waiting:
-            table = waiting.pop()
-            for child in self.source.children(table):
-                for reference in self._references(child, self.source):
-                    if reference.space == "relation" and reference in gone and reference not in seen:
-                        seen.add(reference)
-                        waiting.append(reference)
-        return seen
+            node = waiting.pop()
+            if node not in numbers:
+                numbers[node] = number
+                waiting += back[node]
+    return numbers
