@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from chameleondb.names import literal, qualified_type, quote
+from chameleondb.kinds import KINDS
+from chameleondb.model.schema import Object
+from chameleondb.names import Identity, literal, qualified_type, quote
+from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.session import Connection
 from tests.cluster import Databases
 from tests.migrating import Database
 
 NAMES = {
-    "quotes": "it's \"odd\"",
+    "quotes": 'it\'s "odd"',
     "backslash": "back\\slash\\n",
     "newline": "two\nlines\r\n",
     "tab": "a\ttab",
@@ -35,7 +40,7 @@ NAMES = {
 }
 
 
-@pytest.fixture(params=NAMES.values(), ids=NAMES.keys())
+@pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
 def name(request: pytest.FixtureRequest) -> str:
     value: str = request.param
     return value
@@ -101,8 +106,5 @@ def _written(name: str) -> str:
     return '"' + "".join(c if c.isalnum() else f"\\u{{{ord(c):X}}}" for c in name) + '"'
 
 
-def _objects(connection: object) -> object:
-    from chameleondb.kinds import KINDS
-    from chameleondb.postgres.catalog import read_schema
-
-    return read_schema(connection, KINDS).objects  # type: ignore[arg-type]
+def _objects(connection: Connection) -> Mapping[Identity, Object]:
+    return read_schema(connection, KINDS).objects

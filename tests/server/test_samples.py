@@ -20,10 +20,10 @@ from tests.migrating import Database
 
 # Read before the environment is cleaned for the tests.
 _FOLDER = os.environ.get("CHAMELEON_SAMPLES")
-_SAMPLES = sorted(Path(_FOLDER).glob("*.sql")) if _FOLDER else []
+_SAMPLES: list[Path | None] = [*sorted(Path(_FOLDER).glob("*.sql"))] if _FOLDER else [None]
 
 
-@pytest.fixture(params=_SAMPLES or [None], ids=lambda path: path.stem if path else "none")
+@pytest.fixture(params=_SAMPLES, ids=lambda path: path.stem if path else "none")
 def sample(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Database:
     """A database with a sample in it."""
     if request.param is None:
