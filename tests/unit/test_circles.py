@@ -31,13 +31,13 @@ def test_a_table_that_refers_to_itself_is_dropped_at_once() -> None:
 
 
 def test_a_circle_is_opened_first_and_only_the_circle() -> None:
-    plan = _dropped(P="Q", Q="R", R="P", S="P")
+    plan = _dropped(P="Q", Q="R", R="P", T="P")
     assert sorted(sql for sql in plan if sql.endswith(" DROP")) == ["ps DROP", "qs DROP", "rs DROP"]
-    assert plan.index("DROP TABLE ss") < plan.index("DROP TABLE ps")
+    assert plan.index("DROP TABLE ts") < plan.index("DROP TABLE ps")
     assert plan.index("qs DROP") < plan.index("DROP TABLE rs")
 
 
 def test_two_circles_are_told_apart() -> None:
-    plan = _dropped(P="Q", Q="P", R="SP", S="R")
+    plan = _dropped(P="Q", Q="P", R="TP", T="R")
     assert plan.count("rs DROP") == 1  # not the reference to P
     assert plan.index("DROP TABLE rs") < plan.index("DROP TABLE ps")
