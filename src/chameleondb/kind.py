@@ -111,6 +111,7 @@ class Kind(Generic[M]):
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
     # (created, source): what becomes part of it, such as the index that an interrupted run has built for a key.
     adopts: Callable[[M, Schema], Identity | None] = lambda _created, _source: None
+    owns_columns: bool = False  # its OIDs are what later queries take as %(tables)s
     order: Callable[[M], int] = lambda _: 0
     holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf
 

@@ -54,7 +54,7 @@ def command(
         raise UsageError("CHM0511", "--allow and --plan go with --apply")
     if apply_:
         return _apply(app, allow, expected, no_cache=no_cache)
-    what = _preview(app, no_cache=no_cache)
+    what = _preview(app, no_cache=no_cache, recall=True)
     if app.out.json_wanted:
         app.out.json(_document(what))
     elif dry_run:
@@ -64,7 +64,7 @@ def command(
     return CHANGES_PENDING if check and what.pending else 0
 
 
-def _preview(app: App, connection: Any = None, *, no_cache: bool) -> Preview:
+def _preview(app: App, connection: Any = None, *, no_cache: bool, recall: bool = False) -> Preview:
     from chameleondb.workflow.elaboration import Cache
     from chameleondb.workflow.migrate import preview
     from chameleondb.workflow.source import Files, read
@@ -77,6 +77,7 @@ def _preview(app: App, connection: Any = None, *, no_cache: bool) -> Preview:
         shadows(app, connection),
         small_table_bytes=app.project.settings.small_table_bytes,
         cache=None if no_cache else Cache(app.project.local / "cache"),
+        recall=recall,
     )
 
 

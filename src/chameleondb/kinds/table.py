@@ -199,9 +199,8 @@ def _query(_version: int) -> str:
          ORDER BY n.nspname, c.relname"""
 
 
-def _decode(row: tuple[Any, ...], oids: Oids) -> Table:
-    oid, schema, name, unlogged, options, toast_options, tablespace, method, replica, replica_index = row
-    oids.tables.append(oid)
+def _decode(row: tuple[Any, ...], _oids: Oids) -> Table:
+    _, schema, name, unlogged, options, toast_options, tablespace, method, replica, replica_index = row
     return Table(
         id=relation(schema, name),
         unlogged=unlogged,
@@ -296,6 +295,7 @@ KIND = Kind(
     create=_create,
     drop=_drop,
     holds_data=True,
+    owns_columns=True,
     on_change={
         "unlogged": Alter(_set_logged),
         "options": Alter(_set_options),

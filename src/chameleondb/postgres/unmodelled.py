@@ -6,7 +6,8 @@ in `NOT_OBJECTS` with the reason. A test compares both lists with the server.
 
 from __future__ import annotations
 
-from chameleondb.model.oids import Oids
+from collections.abc import Container
+
 from chameleondb.model.schema import Unmodelled
 from chameleondb.postgres.session import Connection
 
@@ -123,10 +124,12 @@ _DESCRIBE = f"""
      ORDER BY i.type, i.identity"""
 
 
-def read_unmodelled(connection: Connection, oids: Oids, namespaces: list[int]) -> tuple[Unmodelled, ...]:
+def read_unmodelled(
+    connection: Connection, claimed: Container[tuple[str, int]], namespaces: list[int]
+) -> tuple[Unmodelled, ...]:
     """Return every object of the managed schemas, and every object in no schema, that no kind has claimed."""
     rows = connection.execute(_candidates().encode(), {"namespaces": namespaces}).fetchall()
-    rest = [(catalog, oid) for catalog, oid in rows if (catalog, oid) not in oids.objects]
+    rest = [(catalog, oid) for catalog, oid in rows if (catalog, oid) not in claimed]
     if not rest:
         return ()
     parameters = {"catalogs": [catalog for catalog, _ in rest], "oids": [oid for _, oid in rest]}

@@ -35,34 +35,30 @@ _FORMAT = f"chameleon.elaborated/1 {__version__}"
 
 
 class Cache:
-    """What was elaborated before, in one file of the project's local directory. Losing it costs time, nothing else."""
+    """What earlier runs found out, in files of the project's local directory. Losing it costs time, nothing else."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    def load(self, major: int) -> dict[str, Any]:
+    def load(self, name: str) -> dict[str, Any]:
         """Return what was saved; nothing where there is no file, or one that this release did not write."""
         if self.folder is None:
             return {}
         try:
-            data = json.loads(self._path(major).read_bytes())
+            data = json.loads((self.folder / f"{name}.json").read_bytes())
             return dict(data) if data["format"] == _FORMAT else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
-    def save(self, major: int, data: Mapping[str, Any]) -> None:
+    def save(self, name: str, data: Mapping[str, Any]) -> None:
         """Keep data for the next run; on a read-only disk, go without."""
         if self.folder is None:
             return
         try:
             disk.make_directory(self.folder, mode=0o700)
-            disk.replace(self._path(major), canonical_json({"format": _FORMAT, **data}).encode())
+            disk.replace(self.folder / f"{name}.json", canonical_json({"format": _FORMAT, **data}).encode())
         except OSError:
             return
-
-    def _path(self, major: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"elaborated-{major}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +76,14 @@ def elaborate(files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache
 
     Raises: SchemaError with the places that the checker or PostgreSQL refuses.
     """
-    saved = cache.load(major)
+    name = f"elaborated-{major}"
+    saved = cache.load(name)
     if saved.get("key") == files.key:
         with suppress(KeyError, TypeError, ValueError, IndexError):  # a damaged cache is no cache
             return _restored(saved)
         saved = {}
     saved = _refreshed(files, open_shadow, major, saved.get("entries", {}))
-    cache.save(major, saved)
+    cache.save(name, saved)
     return _restored(saved)
 
 

@@ -6,13 +6,13 @@ Both go the same way: elaborate what is declared, read the database, diff, ask t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
-from chameleondb.canonical import schema_hash
+from chameleondb.canonical import plain, restore, schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, StalePlan
@@ -24,7 +24,7 @@ from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Group, Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
-from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.catalog import Digest, read_digest, read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
 from chameleondb.postgres.ledger import GRANT_LEDGER, Head, Ledger, Version, read_head, read_version
@@ -66,16 +66,24 @@ def preview(
     *,
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT,
     cache: Cache | None = None,
+    recall: bool = False,
 ) -> Preview:
-    """Return what would change. Without a `cache`, everything declared is desired.
+    """Return what would change. Without a `cache`, everything declared is elaborated.
+
+    With `recall`, the answer may be the cache's, if that was "nothing to do" for these very files, this ledger and this
+    catalog, row by row; `source` and `target` are empty then.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
     head = read_head(connection)
+    cache = cache or Cache(None)
+    if recall and (settled := _recalled(connection, files, head, cache)) is not None:
+        return settled
     major = connection.info.server_version // 10000
-    desired = elaborate(files, open_shadow, major=major, cache=cache or Cache(None))
+    desired = elaborate(files, open_shadow, major=major, cache=cache)
     wider = tuple(sorted({*desired.namespaces, *head.namespaces}))
-    source = read_schema(connection, KINDS, wider)
+    digest = Digest(wanted=recall)
+    source = read_schema(connection, KINDS, wider, digest=digest)
     version = _Lazy(lambda: read_version(connection, head))
     hints = _unfollowed(desired.hints, version)
     unfinished = frozenset(desired.schema.objects) - version.value.objects if head.open_run else frozenset()
@@ -87,7 +95,7 @@ def preview(
         notes=(*plan.notes, *_unknown(head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
     )
-    return Preview(
+    what = Preview(
         plan=plan,
         source=source,
         target=desired.schema,
@@ -99,6 +107,43 @@ def preview(
         ),
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
         recorded=head.schema_hash == schema_hash(desired.schema.objects.values()),
+    )
+    if recall and not what.pending:
+        _settle(files, what, wider, digest, cache)
+    return what
+
+
+_SETTLED = "settled"
+
+
+def _settle(files: Files, what: Preview, namespaces: Sequence[str], digest: Digest, cache: Cache) -> None:
+    """Remember that there was nothing to do, with all that this depended on: the rows are those that were compared."""
+    data = {
+        "files": files.key,
+        "head": what.head.hash,
+        "catalog": digest.text,
+        "read": list(namespaces),
+        "unmanaged": plain(what.plan.unmanaged),
+        "unmodelled": plain(what.plan.unmodelled),
+        "notes": list(what.plan.notes),
+        "recorded": what.recorded,
+    }
+    cache.save(_SETTLED, data)
+
+
+def _recalled(connection: Connection, files: Files, head: Head, cache: Cache) -> Preview | None:
+    saved = cache.load(_SETTLED)
+    if saved.get("files") != files.key or saved.get("head") != head.hash:
+        return None
+    if read_digest(connection, KINDS, saved["read"]) != saved.get("catalog"):
+        return None
+    plan = Plan(
+        unmanaged=tuple(restore(Identity, i) for i in saved["unmanaged"]),
+        unmodelled=tuple(restore(Unmodelled, u) for u in saved["unmodelled"]),
+        notes=tuple(saved["notes"]),
+    )
+    return Preview(
+        plan=plan, source=Schema(), target=Schema(), head=head, version=Version(), recorded=saved["recorded"]
     )
 
 
