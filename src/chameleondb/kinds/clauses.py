@@ -171,9 +171,10 @@ def follow_columns(names: tuple[str, ...], table: Identity, ids: Mapping[Identit
 
 def follow_text(text: str, table: Identity, ids: Mapping[Identity, Identity]) -> str:
     """Return a deparsed expression over the columns of `table` as PostgreSQL prints it after renames."""
-    for old, new in ids.items():
-        if old.space == "relation" and f"'{_spelled(old)}'" in text:
-            text = text.replace(f"'{_spelled(old)}'::regclass", f"'{_spelled(new)}'::regclass")
+    if "'::regclass" in text:
+        for old, new in ids.items():
+            if old.space == "relation":
+                text = text.replace(f"'{_spelled(old)}'::regclass", f"'{_spelled(new)}'::regclass")
     columns = {
         quote(old.name): quote(new.name)
         for old, new in ids.items()
