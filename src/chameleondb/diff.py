@@ -115,6 +115,8 @@ def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, H
             parents = {r_new: r_old for r_old, r_new in moved.items()}
             table = parents.get(new.table, new.table) if space == "column" else None
             for name in names:
+                if table and name == new.name:
+                    break  # only the table is renamed
                 old = Identity(space, (*table.path, name) if table else (new.path[0], name))
                 if old in source:
                     found[old] = new

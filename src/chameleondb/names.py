@@ -149,6 +149,11 @@ def qualified_type(path: tuple[str, ...]) -> str:
     return f"{quote(path[0])}.{quote(path[1])}"
 
 
+def spelled(path: tuple[str, ...]) -> str:
+    """Return a name with its schema as a ``regclass`` reads it and PostgreSQL prints it: there ``U&"…"`` is unknown."""
+    return ".".join('"' + n.replace('"', '""') + '"' if quote(n).startswith("U&") else quote(n) for n in path)
+
+
 def literal(text: str) -> str:
     """Return `text` as an SQL string constant; ``U&'…'`` where it has unprintable characters other than line breaks."""
     if any(is_hidden(c) for c in text if c not in "\n\t"):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from chameleondb.errors import ConsentNeeded
 from chameleondb.kinds import KINDS
 from chameleondb.model.schema import Object
-from chameleondb.names import Identity, literal, qualified_type, quote
+from chameleondb.names import Identity, literal, quote, spelled
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.session import Connection
 from tests.cluster import Databases
@@ -55,7 +56,7 @@ def _build(db: Database, name: str) -> None:
         f"CREATE TYPE {enum} AS ENUM ({text}, {literal(short + '2')})",
         f"CREATE SEQUENCE {sequence}",
         f"CREATE TABLE {q} ({q} bigint, e {enum} DEFAULT {text}, t text DEFAULT {text},"
-        f" n bigint DEFAULT nextval({literal(qualified_type(('public', f'{short}s')))}), other bigint,"
+        f" n bigint DEFAULT nextval({literal(spelled(('public', f'{short}s')))}), other bigint,"
         f" CONSTRAINT {key} PRIMARY KEY ({q}), CONSTRAINT {check} CHECK ({q} > 0 AND t <> {text}))",
         f"CREATE INDEX {index} ON {q} ({q} DESC, (lower(t) || {text})) WHERE {q} > 5",
         f"ALTER TABLE {q} ADD CONSTRAINT {fkey} FOREIGN KEY (other) REFERENCES {q} ({q}) ON DELETE SET NULL",
@@ -86,6 +87,8 @@ def test_what_has_an_odd_name_is_renamed_changed_and_dropped(name: str, database
     db.migrate(text)
     q = quote(name)
     db.execute(f"INSERT INTO {q} ({q}, t) VALUES (7, 'x')")
+    with pytest.raises(ConsentNeeded):
+        db.run("", allow=())
     written = _written(name)
     renamed = f"""
         entity Thing table "things" was {written} {{

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chameleondb.kind import Context
-from chameleondb.names import Identity, is_provisional, literal, qualified, qualified_type, quote, quote_all
+from chameleondb.names import Identity, is_provisional, literal, qualified, qualified_type, quote, quote_all, spelled
 from chameleondb.sqltext import identifiers, rename_identifiers
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 
@@ -186,7 +186,7 @@ def follow_text(text: str, table: Identity, ids: Mapping[Identity, Identity]) ->
 
 
 def _spelled(identity: Identity) -> str:
-    return qualified_type(identity.path).replace("'", "''")
+    return spelled(identity.path).replace("'", "''")
 
 
 def follow_types(text: str, ids: Mapping[Identity, Identity]) -> str:

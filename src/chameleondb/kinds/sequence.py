@@ -16,9 +16,9 @@ from chameleondb.names import (
     namespace,
     object_name,
     qualified,
-    qualified_type,
     quote,
     relation,
+    spelled,
 )
 from chameleondb.scope import Scope
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
@@ -154,7 +154,7 @@ def serial_sequence(table: Identity, column_name: str, type_: str) -> Sequence:
 
 def next_value(sequence: Identity) -> str:
     """Return the default that draws from a sequence."""
-    return f"nextval({literal(qualified_type(sequence.path))}::regclass)"
+    return f"nextval({literal(spelled(sequence.path))}::regclass)"
 
 
 def is_serial(obj: Sequence, owner: Any) -> bool:
@@ -311,7 +311,7 @@ def continue_counting(sequence: Identity, options: SequenceOptions, column: Iden
         return []
     end, comparison = ("max", ">=") if options.increment > 0 else ("min", "<=")
     value = f"{end}({quote(column.name)})"
-    name = literal(f"{quote(sequence.path[0])}.{quote(sequence.path[1])}")
+    name = literal(spelled(sequence.path))
     sql = (
         f"SELECT pg_catalog.setval({name}, {value}) FROM {qualified(column.table.path)}"
         f" HAVING {value} {comparison} {_first(options)}"

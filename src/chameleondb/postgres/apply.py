@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chameleondb.names import Identity, qualified_type
+from chameleondb.names import Identity, qualified_type, spelled
 from chameleondb.postgres.session import Connection, translated
 
 
@@ -59,7 +59,7 @@ class ApplySession:
                 # A name from the middle of a plan may be unknown again, since the transaction was rolled back.
                 " (SELECT pg_catalog.to_regclass(name) FROM pg_catalog.unnest(%s::text[]) AS name)"
                 " ORDER BY a.xact_start LIMIT 1",
-                [[qualified_type(r.path) for r in relations if r.space == "relation"]],
+                [[spelled(r.path) for r in relations if r.space == "relation"]],
             ).fetchone()
         if row is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts, TableFacts
-from chameleondb.names import Identity, qualified_type
+from chameleondb.names import Identity, spelled
 from chameleondb.postgres.session import Connection, translated
 
 
@@ -39,7 +39,7 @@ def read_facts(
 
 
 def _table_facts(connection: Connection, table: Identity, small_table_bytes: int) -> TableFacts | None:
-    name = qualified_type(table.path)
+    name = spelled(table.path)
     row = connection.execute(
         "SELECT pg_catalog.pg_table_size(c.oid), c.reltuples::bigint FROM pg_catalog.pg_class c"
         " WHERE c.oid = pg_catalog.to_regclass(%s) AND c.relkind = 'r'",

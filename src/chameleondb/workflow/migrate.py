@@ -46,7 +46,7 @@ class Preview:
     head: Head
     version: Version
     unplanned: tuple[Unmodelled, ...] = ()  # an sql block says otherwise than the database, and we do not change it
-    recorded: bool = True  # the ledger's head is this very schema
+    recalled: bool = False  # an earlier answer; to apply, look anew
 
     @property
     def pending(self) -> bool:
@@ -71,7 +71,7 @@ def preview(
     """Return what would change. Without a `cache`, everything declared is elaborated.
 
     With `recall`, the answer may be the cache's, if that was "nothing to do" for these very files, this ledger and this
-    catalog, row by row; `source` and `target` are empty then.
+    catalog, row by row; `source` and `target` are empty then, and there is nothing to apply.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
@@ -81,22 +81,11 @@ def preview(
         return settled
     major = connection.info.server_version // 10000
     desired = elaborate(files, open_shadow, major=major, cache=cache)
-    wider = tuple(sorted({*desired.namespaces, *head.namespaces}))
+    namespaces = tuple(sorted({*desired.namespaces, *head.namespaces}))
     digest = Digest(wanted=recall)
-    source = read_schema(connection, KINDS, wider, digest=digest)
-    version = _Lazy(lambda: read_version(connection, head))
-    hints = _unfollowed(desired.hints, version)
-    unfinished = frozenset(desired.schema.objects) - version.value.objects if head.open_run else frozenset()
-    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
-    plan = make_plan(difference, desired.schema, KIND_OF, facts)
-    ours = {key for made in desired.blocks for key in made.keys}
-    plan = replace(
-        _with_blocks(plan, desired, source),
-        notes=(*plan.notes, *_unknown(head)),
-        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
-    )
+    source = read_schema(connection, KINDS, namespaces, digest=digest)
     what = Preview(
-        plan=plan,
+        plan=_plan(connection, source, desired, head, small_table_bytes),
         source=source,
         target=desired.schema,
         head=head,
@@ -106,11 +95,24 @@ def preview(
             followed={i: hint.was for i, hint in desired.hints.items() if hint.was},
         ),
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
-        recorded=head.schema_hash == schema_hash(desired.schema.objects.values()),
     )
     if recall and not what.pending:
-        _settle(files, what, wider, digest, cache)
+        _settle(files, what, namespaces, digest, cache)
     return what
+
+
+def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, small_table_bytes: int) -> Plan:
+    version = _Lazy(lambda: read_version(connection, head))
+    hints = _unfollowed(desired.hints, version)
+    unfinished = frozenset(desired.schema.objects) - version.value.objects if head.open_run else frozenset()
+    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
+    plan = make_plan(difference, desired.schema, KIND_OF, facts)
+    ours = {key for made in desired.blocks for key in made.keys}
+    return replace(
+        _with_blocks(plan, desired, source),
+        notes=(*plan.notes, *_unknown(head)),
+        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
+    )
 
 
 _SETTLED = "settled"
@@ -126,7 +128,6 @@ def _settle(files: Files, what: Preview, namespaces: Sequence[str], digest: Dige
         "unmanaged": plain(what.plan.unmanaged),
         "unmodelled": plain(what.plan.unmodelled),
         "notes": list(what.plan.notes),
-        "recorded": what.recorded,
     }
     cache.save(_SETTLED, data)
 
@@ -142,9 +143,7 @@ def _recalled(connection: Connection, files: Files, head: Head, cache: Cache) ->
         unmodelled=tuple(restore(Unmodelled, u) for u in saved["unmodelled"]),
         notes=tuple(saved["notes"]),
     )
-    return Preview(
-        plan=plan, source=Schema(), target=Schema(), head=head, version=Version(), recorded=saved["recorded"]
-    )
+    return Preview(plan=plan, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
 
 
 def _unknown(head: Head) -> tuple[str, ...]:
@@ -189,12 +188,14 @@ def apply(
             hint="review it again with `chameleon migrate --dry-run`",
         )
     what.plan.require_consent(allowed)
-    if not what.plan.groups and what.recorded and read_version(connection, what.head).followed == what.version.followed:
+    target_hash = schema_hash(what.target.objects.values())
+    recorded = what.head.schema_hash == target_hash and not what.plan.groups
+    if what.recalled or (recorded and read_version(connection, what.head).followed == what.version.followed):
         return None
     book = Ledger(
         connection,
         what.head,
-        schema_hash=schema_hash(what.target.objects.values()),
+        schema_hash=target_hash,
         plan_hash=what.plan.hash,
         version=what.version,
         steps=len(what.plan.steps),
