@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from chameleondb.names import literal, quote
+
 _TOKEN = re.compile(
-    r"""(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')
-      | (?P<quoted>"(?:[^"]|"")*")
+    r"""(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[uU]&)?'(?:[^']|'')*')
+      | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
       | (?P<word>[^\W\d][\w$]*)
       | (?P<cast>::)
       | (?P<space>\s+)
@@ -37,6 +39,38 @@ def closing(text: str, start: int) -> int:
             if depth == 0:
                 return token.start()
     return -1
+
+
+_ESCAPE = re.compile(r"\\(?:\\|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
+
+
+def unquoted(text: str) -> str:
+    """Return what an identifier or a string constant stands for, plain or with ``U&`` before its quotes."""
+    mark = text[-1:]
+    if mark not in ("'", '"'):
+        return text
+    start = text.index(mark)
+    inner = text[start + 1 : -1].replace(mark * 2, mark)
+    return _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else "\\", inner) if start else inner
+
+
+def shown(text: str) -> str:
+    """Return deparsed text without hidden characters in names and strings: they are escaped as `names` escapes them.
+
+    PostgreSQL prints a line break within a name as it is, where it could end a line of a plan or of a schema file.
+    """
+    return text if text.isprintable() else "".join(map(_shown_token, _tokens(text)))
+
+
+def _shown_token(token: re.Match[str]) -> str:
+    text = token[0]
+    if text.isprintable():
+        return text
+    if token.lastgroup == "quoted":
+        return quote(unquoted(text))
+    if token.lastgroup == "string" and text.startswith("'"):
+        return literal(unquoted(text))
+    return text
 
 
 def unwrap(text: str) -> str:
@@ -69,7 +103,7 @@ def identifiers(text: str) -> set[str]:
         if token.lastgroup == "word":
             found.add(token[0])
         elif token.lastgroup == "quoted":
-            found.add(token[0][1:-1].replace('""', '"'))
+            found.add(unquoted(token[0]))
     return found
 
 

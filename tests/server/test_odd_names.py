@@ -19,6 +19,7 @@ from tests.migrating import Database
 NAMES = {
     "quotes": 'it\'s "odd"',
     "backslash": "back\\slash\\n",
+    "newline": "two\nlines\r\n",
     "tab": "a\ttab",
     "unicode": "größe_ñ_表",
     "emoji": "🦎 lizard 🦎",

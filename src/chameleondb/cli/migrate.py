@@ -109,6 +109,8 @@ def _apply(app: App, allow: tuple[str, ...], expected: str | None, *, no_cache: 
     connection = app.connect(purpose="migrate --apply")
     with run_lock(connection, RUN_LOCK_KEY, settings.lock_deadline_s):
         what = _preview(app, connection, no_cache=no_cache)
+        for key in what.plan.unused_consent(allow):
+            app.out.warn(f"--allow {shlex.quote(key)} is not needed: no step of this plan has that hazard")
         allow = (*allow, *_ask_consent(app.out, what.plan, allow))
         what.plan.require_consent(allow)
         unproven = prove_first(connection, what, shadows(app, connection))

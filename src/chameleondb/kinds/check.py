@@ -24,7 +24,7 @@ from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, constraint, is_provisional, object_name, quote
 from chameleondb.scope import Entity, FieldDraft, Scope
-from chameleondb.sqltext import unwrap
+from chameleondb.sqltext import shown, unwrap
 from chameleondb.steps import Effort, Step, Transaction
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
@@ -113,7 +113,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Check:
     _, relid, name, expression, no_inherit, validated, enforced = row
     return Check(
         id=constraint(oids.relation(relid), name),
-        expression=unwrap(expression),
+        expression=unwrap(shown(expression)),
         inherit=not no_inherit,
         # PostgreSQL cannot validate what it does not enforce; that is no second fact.
         validated=validated or not enforced,

@@ -61,7 +61,8 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Comment | None:
         return None  # of an object that is not modelled
     if number:
         target = Identity("column", (*target.path, oids.columns[oid][number]))
-    return Comment(id=comment_of(target), target=target, text=text)
+    # A `///` line cannot say how it ends, so line ends are all the same to us.
+    return Comment(id=comment_of(target), target=target, text=text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def comment_of(target: Identity) -> Identity:

@@ -27,7 +27,7 @@ from chameleondb.language import Entry, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, constraint, quote
 from chameleondb.scope import Entity, Scope
-from chameleondb.sqltext import closing, unwrap
+from chameleondb.sqltext import closing, shown, unwrap
 from chameleondb.steps import Effort, Step
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
@@ -113,10 +113,10 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Exclusion:
     start = text.index("(")  # EXCLUDE USING method (elements) …
     return Exclusion(
         id=identity,
-        elements=text[start + 1 : closing(text, start)],
+        elements=shown(text[start + 1 : closing(text, start)]),
         method=method,
         include=oids.column_names(relid, list(numbers)[key_count:]),
-        where=None if where is None else unwrap(where),
+        where=None if where is None else unwrap(shown(where)),
         deferrable=deferrability(deferrable, deferred),
         options=tuple(sorted(options or ())),
         tablespace=tablespace,

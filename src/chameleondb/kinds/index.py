@@ -25,7 +25,7 @@ from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, qualified, quote, relation, shorten
 from chameleondb.scope import Entity, FieldDraft, Scope
-from chameleondb.sqltext import closing, split_list, unwrap
+from chameleondb.sqltext import closing, shown, split_list, unwrap
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
@@ -205,7 +205,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Index:
         keys = tuple(quote(c) + _KEY_ORDER[flag] for c, flag in zip(columns, flags, strict=True))
     else:
         start = text.index("(", text.index(" USING "))
-        keys = split_list(text[start + 1 : closing(text, start)])
+        keys = split_list(shown(text[start + 1 : closing(text, start)]))
     return Index(
         id=relation(schema, name),
         table=oids.relation(relid),
@@ -214,7 +214,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Index:
         unique=unique,
         nulls_distinct=nulls_distinct,
         method=method,
-        where=None if where is None else unwrap(where),
+        where=None if where is None else unwrap(shown(where)),
         options=tuple(sorted(options or ())),
         tablespace=tablespace,
         valid=valid,

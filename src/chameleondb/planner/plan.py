@@ -69,6 +69,11 @@ class Plan:
         keys = dict.fromkeys(h.key for h in self.hazards if h.name.destructive)
         return () if "*" in given else tuple(key for key in keys if key not in given)
 
+    def unused_consent(self, allowed: Iterable[str]) -> tuple[str, ...]:
+        """Return the consents that no step asks for: perhaps misspelled, perhaps of a plan that has run."""
+        keys = {h.key for h in self.hazards} | {"*"}
+        return tuple(key for key in allowed if key not in keys)
+
     def require_consent(self, allowed: Iterable[str]) -> None:
         """Raise ConsentNeeded unless every destructive step was allowed by name."""
         missing = self.missing_consent(allowed)

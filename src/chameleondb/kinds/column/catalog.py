@@ -9,7 +9,7 @@ from chameleondb.kinds.column.model import Column, Generated, IdentityColumn, No
 from chameleondb.kinds.sequence import decode_options
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
-from chameleondb.sqltext import unwrap
+from chameleondb.sqltext import shown, unwrap
 
 _STORAGE = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
 _COMPRESSION = {"": None, "p": "pglz", "l": "lz4"}
@@ -59,13 +59,13 @@ def decode(row: tuple[Any, ...], oids: Oids) -> Column:
     oids.columns.setdefault(relid, {})[number] = name
     return Column(
         id=Identity("column", (*table.path, name)),
-        type=intern(type_text),
+        type=intern(shown(type_text)),
         collation=collation,
         not_null=NotNull(name=constraint_name, inherit=not no_inherit, validated=validated)
         if required or constraint_name
         else None,
-        default=None if generated else expression,
-        generated=Generated(expression=unwrap(expression), stored=generated == "s") if generated else None,
+        default=None if generated or expression is None else shown(expression),
+        generated=Generated(expression=unwrap(shown(expression)), stored=generated == "s") if generated else None,
         identity=_decode_identity(table, name, type_text, identity, sequence) if identity else None,
         storage=_STORAGE[storage] if storage else None,
         compression=_COMPRESSION[compression],

@@ -26,6 +26,7 @@ from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, shorten, type_
+from chameleondb.sqltext import unquoted
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 
@@ -36,7 +37,7 @@ def _references(obj: Column) -> list[Identity]:
     if path:
         found.append(type_(*path))
     if obj.default and (match := _NEXTVAL.match(obj.default)):
-        sequence = types.own_type(match[1].replace("''", "'"))
+        sequence = types.own_type(unquoted(match[1]))
         if sequence:
             found.append(relation(*sequence))
     if obj.generated:
@@ -44,7 +45,7 @@ def _references(obj: Column) -> list[Identity]:
     return found
 
 
-_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'::regclass\)\Z")
+_NEXTVAL = re.compile(r"nextval\(((?:U&)?'(?:[^']|'')*')::regclass\)\Z")
 
 
 def definition(obj: Column, version: int) -> str:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chameleondb.sqltext import closing
+from chameleondb.sqltext import closing, unquoted
 
-_OWN = re.compile(r'((?:"(?:[^"]|"")+"|[^\W\d][\w$]*))\.((?:"(?:[^"]|"")+"|[^\W\d][\w$]*))')
-
-
-def _plain(identifier: str) -> str:
-    return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier
+_NAME = r'(?:(?:[uU]&)?"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_OWN = re.compile(rf"({_NAME})\.({_NAME})")
 
 
 def own_type(type_: str) -> tuple[str, str] | None:
     """Return schema and name of a type outside pg_catalog; PostgreSQL prints those with their schema."""
     match = _OWN.match(type_)
-    return (_plain(match[1]), _plain(match[2])) if match else None
+    return (unquoted(match[1]), unquoted(match[2])) if match else None
 
 
 def sql(type_: str) -> str:
@@ -27,7 +24,8 @@ def sql(type_: str) -> str:
 
 # Evaluated once per statement, so ADD COLUMN needs no rewrite (manual, ALTER TABLE, Notes).
 _STABLE = re.compile(
-    r"""(?: '(?:[^']|'')*' | [eE]'(?:[^'\\]|\\.|'')*' | [+-]?\(?[+-]?[\d.]+(?:e[+-]?\d+)?\)? | true | false | NULL
+    r"""(?: (?:U&)?'(?:[^']|'')*'
+        | [eE]'(?:[^'\\]|\\.|'')*' | [+-]?\(?[+-]?[\d.]+(?:e[+-]?\d+)?\)? | true | false | NULL
         | now\(\) | CURRENT_(?:TIMESTAMP|DATE|TIME|USER)(?:\(\d+\))? | LOCALTIME(?:STAMP)? | SESSION_USER
         | (?:pg_catalog\.)?(?:transaction|statement)_timestamp\(\) )
         (?: :: [\w\s"."()\[\],]+ )*\Z""",
