@@ -62,3 +62,34 @@ def test_who_may_not_record_a_version_may_not_make_one(project: Path, database_u
     finally:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
+def test_a_table_that_may_not_be_read_counts_as_one_with_rows(reader: Chameleon) -> None:
+    with psycopg.connect(reader.url.replace(f"{ROLE}@", "postgres@"), autocommit=True) as connection:
+        connection.execute(f"REVOKE ALL ON users FROM {ROLE}")
+    reader.write(BEFORE.replace("    name: string,\n", ""))
+    done = reader.run("migrate")
+    assert "needs --allow drops-data:users.name" in done.stderr
+
+
+def test_rows_hidden_by_policies_are_rows(project: Path, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {ROLE} LOGIN; GRANT ALL ON SCHEMA public TO {ROLE}")
+        connection.execute(
+            f"DO $$ BEGIN EXECUTE 'GRANT CREATE ON DATABASE ' || current_database() || ' TO {ROLE}'; END $$"
+        )
+    try:
+        tool = Chameleon(project, database_url.replace("postgres@", f"{ROLE}@"))
+        tool.write(BEFORE)
+        tool.run("migrate", "--apply")
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")
+            connection.execute(
+                "ALTER TABLE users ENABLE ROW LEVEL SECURITY; ALTER TABLE users FORCE ROW LEVEL SECURITY"
+            )
+        assert tool.rows("SELECT count(*) FROM users") == [(0,)]
+        tool.write(BEFORE.replace("    name: string,\n", ""))
+        assert "drops-data:users.name" in tool.run("migrate", "--apply", status=3).stderr
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")

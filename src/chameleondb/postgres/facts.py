@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chameleondb.errors import NotSupported
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts, TableFacts
 from chameleondb.names import Identity, spelled
 from chameleondb.postgres.session import Connection, translated
@@ -18,7 +19,7 @@ def read_facts(
 ) -> Facts:
     """Return the facts; `tables` maps what a table will be called to what it is called now.
 
-    Small tables are counted, for large ones the server's estimate is taken.
+    Small tables are counted; for large ones, and those that the role may not read, the server's estimate is taken.
     """
     with translated():
         limits = connection.execute(
@@ -28,11 +29,11 @@ def read_facts(
         ).fetchone()
         assert limits is not None
         found = {new: _table_facts(connection, old, small_table_bytes) for new, old in tables.items()}
-        counts = {identity: _count(connection, sql) for identity, sql in questions.items()}
+        answers = {identity: _count(connection, sql) for identity, sql in questions.items()}
     return Facts(
         server_version=connection.info.server_version,
         tables={identity: facts for identity, facts in found.items() if facts is not None},
-        counts=counts,
+        counts={identity: n for identity, n in answers.items() if n is not None},
         small_table_bytes=small_table_bytes,
         locks_max=limits[0],
     )
@@ -48,12 +49,19 @@ def _table_facts(connection: Connection, table: Identity, small_table_bytes: int
     if row is None:
         return None
     size, estimate = row
+    counted = None
     if size <= small_table_bytes or estimate < 0:
-        return TableFacts(size, _count(connection, f"SELECT count(*) FROM {name}"))
-    return TableFacts(size, estimate, exact=False)
+        counted = _count(connection, f"SELECT count(*) FROM {name}")
+    # A table that may not be looked into counts as one with rows.
+    return TableFacts(size, max(estimate, 1), exact=False) if counted is None else TableFacts(size, counted)
 
 
-def _count(connection: Connection, sql: str) -> int:
-    row = connection.execute(sql.encode()).fetchone()
+def _count(connection: Connection, sql: str) -> int | None:
+    """Return the answer to a question, None where the role may not ask."""
+    try:
+        with translated():
+            row = connection.execute(sql.encode()).fetchone()
+    except NotSupported:
+        return None
     assert row is not None
     return int(row[0])

@@ -37,6 +37,7 @@ _SETTINGS: dict[LiteralString, LiteralString] = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
+    "row_security": "off",  # rather an error than rows that we do not see
     "client_min_messages": "warning",
     "lock_timeout": "10s",
     "statement_timeout": "0",
