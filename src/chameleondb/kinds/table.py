@@ -258,9 +258,13 @@ def _drop(obj: Table, context: Context) -> list[Step]:
     return [losing(step, obj.id, obj.id, context, f"table {obj.id} is dropped with its rows")]
 
 
-def _set_logged(_old: Table, new: Table, _context: Context) -> list[Step]:
+def _set_logged(_old: Table, new: Table, context: Context) -> list[Step]:
     sql = f"{alter_table(new.id)} SET {'UNLOGGED' if new.unlogged else 'LOGGED'}"
-    return [Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)]
+    step = Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)
+    if not new.unlogged:
+        return [step]
+    what = f"table {new.id} becomes unlogged: a crash of the server empties it"
+    return [replace(losing(step, new.id, new.id, context, what), requires_empty=None)]
 
 
 def _set_options(old: Table, new: Table, _context: Context) -> list[Step]:

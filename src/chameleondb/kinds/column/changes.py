@@ -257,9 +257,9 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         action += f" USING {quote(new.id.name)}::{change.cast}"
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
     step = _step(new, action, effort)
-    if using is None and change.lossy:
+    if using is None and change.lossy and not _between_enums(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
-    elif using is None and change.may_fail:
+    elif using is None and (change.may_fail or change.lossy):
         step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
     steps = [step]
     if _moves_default(old, new, context):
@@ -267,6 +267,14 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         if new.default is not None:
             steps.append(_step(new, f"SET DEFAULT {new.default}"))
     return steps
+
+
+def _between_enums(old: Column, new: Column, context: Context) -> bool:
+    """Whether both types are modelled ones: a label is the same label in another type, or the change fails."""
+    before, after = types.own_type(old.type), types.own_type(new.type)
+    if before is None or after is None:
+        return False
+    return type_(*before) in context.source and type_(*after) in context.target
 
 
 def _moves_default(old: Column, new: Column, context: Context) -> bool:

@@ -114,12 +114,12 @@ def conversion(old: str, new: str) -> Conversion:
     if a == b and a in _TIMES:
         return _precisions(a, a_mod, b_mod)
     if {a, b} == {"timestamp without time zone", "timestamp with time zone"}:
-        return (
-            Conversion(rewrites=False, may_fail=False) if a_mod == b_mod else Conversion(lossy="fractions are rounded")
-        )
+        # Free, since our sessions live in UTC; but only the user knows in which zone the values were meant.
+        rounded = "" if a_mod == b_mod else ", and fractions are rounded"
+        return Conversion(rewrites=bool(rounded), lossy=f"values without a time zone are taken as UTC{rounded}")
     if b in {"text", "character varying"} and not b_mod:
         return Conversion(may_fail=False, cast=new)
-    if (a, b) == ("date", "timestamp without time zone") or (a, b) == ("date", "timestamp with time zone"):
+    if (a, b) == ("date", "timestamp without time zone"):
         return Conversion(may_fail=False)
     if (a, b) == ("cidr", "inet"):
         return Conversion(rewrites=False, may_fail=False)
@@ -131,7 +131,7 @@ def conversion(old: str, new: str) -> Conversion:
         return Conversion(cast=new, lossy=f"text that {new} spells differently is not kept as it was")
     if own_type(old) and own_type(new):
         text = "text[]" if new.endswith("[]") else "text"
-        return Conversion(cast=f"{text}::{new}")
+        return Conversion(cast=f"{text}::{new}", lossy=f"{old} values are converted to {new} by way of their text")
     return Conversion(lossy=f"{old} values are converted to {new}", cast=new)
 
 
