@@ -1,0 +1,2 @@
+DROP INDEX idx_pages_title;
+DROP EXTENSION pg_trgm;
