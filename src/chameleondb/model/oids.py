@@ -8,9 +8,7 @@ from chameleondb.names import Identity
 class Oids:
     """The objects read so far, by system catalog and OID; columns by table OID and attribute number."""
 
-    def __init__(self, server_version: int) -> None:
-        self.server_version = server_version
-        self.namespaces: dict[int, str] = {}
+    def __init__(self) -> None:
         self.objects: dict[tuple[str, int], Identity] = {}
         self.tables: list[int] = []
         self.columns: dict[int, dict[int, str]] = {}

@@ -39,8 +39,7 @@ def read_schema(
         version = connection.info.server_version
         numbers = _namespaces(connection, namespaces)
         digest.add((version, sorted(numbers.items())))
-        oids = Oids(version)
-        oids.namespaces.update(numbers)
+        oids = Oids()
         objects: list[Object] = []
         for kind in kinds:
             rows = _rows(connection, kind, numbers, oids.tables)

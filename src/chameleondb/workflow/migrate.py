@@ -6,6 +6,7 @@ Both go the same way: elaborate what is declared, read the database, diff, ask t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,9 +103,10 @@ def preview(
 
 
 def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, small_table_bytes: int) -> Plan:
-    version = _Lazy(lambda: read_version(connection, head))
+    # Large, and needed only if something may be dropped or renamed.
+    version = functools.cache(lambda: read_version(connection, head))
     hints = _unfollowed(desired.hints, version)
-    unfinished = frozenset(desired.schema.objects) - version.value.objects if head.open_run else frozenset()
+    unfinished = frozenset(desired.schema.objects) - version().objects if head.open_run else frozenset()
     difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     plan = make_plan(difference, desired.schema, KIND_OF, facts)
     ours = {key for made in desired.blocks for key in made.keys}
@@ -218,25 +220,11 @@ def _what_stays(plan: Plan) -> str:
     return "what was committed before stays; with the cause mended, the next --apply goes on from there"
 
 
-class _Lazy:
-    """The version at the head: large, and needed only if something may be dropped or renamed."""
-
-    def __init__(self, read: Callable[[], Version]) -> None:
-        self._read = read
-        self._value: Version | None = None
-
-    @property
-    def value(self) -> Version:
-        if self._value is None:
-            self._value = self._read()
-        return self._value
-
-
-def _unfollowed(hints: Mapping[Identity, Hint], version: _Lazy) -> dict[Identity, Hint]:
+def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) -> dict[Identity, Hint]:
     """Forget the `was` clauses that the version at the head has followed: a swap must not be undone by the next run."""
     if not any(hint.was for hint in hints.values()):
         return dict(hints)
-    followed = version.value.followed
+    followed = version().followed
     return {i: replace(h, was=()) if h.was and followed.get(i) == h.was else h for i, h in hints.items()}
 
 
@@ -245,7 +233,7 @@ def _compare(
     source: Schema,
     target: Schema,
     hints: Mapping[Identity, Hint],
-    version: _Lazy,
+    version: Callable[[], Version],
     small_table_bytes: int,
     unfinished: frozenset[Identity],
 ) -> tuple[Difference, Facts]:
@@ -257,7 +245,7 @@ def _compare(
             source,
             target,
             KIND_OF,
-            managed=lambda: version.value.objects,
+            managed=lambda: version().objects,
             hints=hints,
             context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
         )
