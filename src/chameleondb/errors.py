@@ -9,6 +9,8 @@ ChameleonError
 │  ├─ NotSupported        the server, role or set-up cannot do this               1
 │  ├─ DatabaseUnreachable no connection                                           8
 │  └─ LockNotAcquired     a lock was not free in time                             7
+├─ ModeError              the mode forbids it, or the password is wrong           4
+├─ IntegrityError         the vault or the ledger was changed; carries findings   5
 ├─ StalePlan              the database changed since the plan was made            6
 └─ Interrupted            Ctrl-C or SIGTERM                                       130
 
@@ -18,6 +20,8 @@ A message is one clause without blame; `hint` is the way out. psycopg's exceptio
 from __future__ import annotations
 
 from typing import ClassVar
+
+from chameleondb.findings import Finding
 
 
 class ChameleonError(Exception):
@@ -95,6 +99,22 @@ class LockNotAcquired(DatabaseError):
     """A lock was not free before the deadline."""
 
     exit_status = 7
+
+
+class ModeError(ChameleonError):
+    """The mode forbids the operation, or whoever asks for another mode could not prove who they are."""
+
+    exit_status = 4
+
+
+class IntegrityError(ChameleonError):
+    """The vault or the ledger is not what it was; `findings` has every reason. Nothing was changed."""
+
+    exit_status = 5
+
+    def __init__(self, findings: tuple[Finding, ...], *, hint: str | None = None) -> None:
+        super().__init__("CHM2001", "integrity violation detected", hint=hint)
+        self.findings = findings
 
 
 class StalePlan(ChameleonError):
