@@ -108,13 +108,20 @@ class ModeError(ChameleonError):
 
 
 class IntegrityError(ChameleonError):
-    """The vault or the ledger is not what it was; `findings` has every reason. Nothing was changed."""
+    """The vault or the ledger is not what it was; `findings` has every reason, `consequence` what was not done."""
 
     exit_status = 5
 
-    def __init__(self, findings: tuple[Finding, ...], *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        findings: tuple[Finding, ...],
+        *,
+        consequence: str = "Nothing was changed",
+        hint: str | None = None,
+    ) -> None:
         super().__init__("CHM2001", "integrity violation detected", hint=hint)
         self.findings = findings
+        self.consequence = consequence
 
 
 class StalePlan(ChameleonError):

@@ -34,7 +34,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from chameleondb.errors import ChameleonError, DatabaseError, SchemaError, UsageError
+from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, SchemaError, UsageError
 from chameleondb.terminal import (
     Glyphs,
     Style,
@@ -49,9 +49,12 @@ from chameleondb.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from chameleondb.config import Project, Setting
+    from chameleondb.findings import Finding
     from chameleondb.postgres.url import Target
 
 FORMAT_VERSION = "1.0"
@@ -148,12 +151,12 @@ class Output:
         return sys.stdin.readline().rstrip("\n")
 
     def secret(self, prompt: str) -> str | None:
-        """Ask for a password without showing it; None where nobody can be asked."""
+        """Ask for a password, one star per character; None where nobody can be asked. Raises: KeyboardInterrupt."""
         if not self.interactive:
             return None
-        import getpass
+        from chameleondb.cli import masked
 
-        return getpass.getpass(self._text(sys.stderr, (prompt,)), stream=sys.stderr)
+        return masked.ask(self._text(sys.stderr, (prompt,)), sys.stdin, sys.stderr)
 
     def error(self, error: ChameleonError) -> None:
         """Print an error: on stderr for people, on stdout as JSON for programs."""
@@ -161,6 +164,9 @@ class Output:
             return self.json({"error": describe(error)})
         if isinstance(error, SchemaError) and error.diagnostics:
             return self._print(sys.stderr, (_rendered(error),))
+        if isinstance(error, IntegrityError):
+            for line in violation_lines(error.findings, error.consequence):
+                self._print(sys.stderr, (line,))
         self._print(sys.stderr, (bad(f"error[{error.code}]"), f": {error.message}"))
         if isinstance(error, DatabaseError):
             for line in _server_says(error, self.verbosity):
@@ -189,11 +195,39 @@ def describe(error: ChameleonError) -> dict[str, Any]:
     facts: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, DatabaseError):
         facts |= {"sqlstate": error.sqlstate, "statement": error.statement, "position": error.position}
+    if isinstance(error, IntegrityError):
+        facts["findings"] = [describe_finding(f) for f in error.findings]
     if isinstance(error, SchemaError):
         from chameleondb.diagnostics import Diagnostic, to_json
 
         facts["diagnostics"] = to_json(d for d in error.diagnostics if isinstance(d, Diagnostic))["errors"]
     return facts
+
+
+def describe_finding(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "place": finding.place,
+        "message": finding.message,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "hint": finding.hint,
+    }
+
+
+def violation_lines(findings: Iterable[Finding], consequence: str) -> list[str]:
+    """Return the block that tells of violations."""
+    findings = tuple(findings)
+    in_vault = any("ledger" not in f.place for f in findings)
+    what = "Schema vault has been modified!" if in_vault else "The ledger is not what the vault knows of it!"
+    lines = ["❌ INTEGRITY VIOLATION DETECTED"]
+    for finding in findings:
+        lines.append(f"   • {finding}")
+        if finding.hint:
+            lines.append(f"     → {finding.hint}")
+    return [*lines, f"   🚨 {what}", f"   ❌ {consequence}"]
 
 
 def _server_says(error: DatabaseError, verbosity: int) -> list[str]:
