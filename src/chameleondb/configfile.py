@@ -1,13 +1,15 @@
-"""Reading configuration files into flat entries, each with the place where it stands.
+"""Reading configuration files into flat entries, each with the place where it stands; and changing one of them.
 
 YAML is composed but never constructed: aliases, anchors and tags are refused, so no file can grow beyond what it shows.
-Messages never quote values, which may be passwords.
+Messages never quote values, which may be passwords. A change replaces one value's characters and no others.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +46,27 @@ def read_text(path: Path) -> str:
 
 def read_yaml(path: Path) -> tuple[Entry, ...]:
     """Read a YAML file. Raises: UsageError that names file, line and column."""
-    text = read_text(path)
+    return _entries_of(path, read_text(path))
 
+
+def with_list(path: Path, text: str, section: str, name: str, values: Sequence[str]) -> str:
+    """Return the YAML `text` of `path` with `values` as the list `name` of `section`; all else stays as it is.
+
+    Raises: UsageError CHM0515 where the file is written in a way that this cannot change.
+    """
+    before = {e.key: e.value for e in _entries_of(path, text)}
+    changed = _changed(text, section, name, values)
+    after = None if changed is None else {e.key: e.value for e in _entries_of(path, changed)}
+    if changed is None or after != before | {f"{section}.{name}": tuple(values)}:
+        raise UsageError(
+            "CHM0515",
+            f"{path}: `{section}.{name}` cannot be changed by a program here",
+            hint=f"write it by hand: {section}: {{{name}: {_flow(values)}}}",
+        )
+    return changed
+
+
+def _entries_of(path: Path, text: str) -> tuple[Entry, ...]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.events import AliasEvent, NodeEvent
@@ -128,3 +149,55 @@ def _place(path: Path, node: Any) -> str:
 
 def _bad(place: str, message: str, hint: str | None) -> UsageError:
     return UsageError("CHM0510", f"{place}: {message}", hint=hint)
+
+
+def _changed(text: str, section: str, name: str, values: Sequence[str]) -> str | None:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.nodes import MappingNode
+
+    line = "\r\n" if "\r\n" in text else "\n"
+    root: Any = YAML(typ="safe", pure=True).compose(text)
+    if root is None or (inner := _member(root, section)) is None:
+        if root is not None and root.flow_style:
+            return None
+        start = text if not text or text.endswith("\n") else text + line
+        return f"{start}{section}:{line}  {name}: {_flow(values)}{line}"
+    if not isinstance(inner, MappingNode):
+        return None
+    value = _member(inner, name)
+    if value is not None:
+        return _spliced(text, value, values, line)
+    place = inner.start_mark.index
+    if inner.flow_style:
+        rest = ", " if inner.value else ""
+        return f"{text[: place + 1]}{name}: {_flow(values)}{rest}{text[place + 1 :]}"
+    return f"{text[:place]}{name}: {_flow(values)}{line}{' ' * inner.start_mark.column}{text[place:]}"
+
+
+def _member(mapping: Any, name: str) -> Any:
+    return next((value for key, value in mapping.value if key.value == name), None)
+
+
+def _spliced(text: str, node: Any, values: Sequence[str], line: str) -> str:
+    """Put `values` in the place of a node, in its own style."""
+    from ruamel.yaml.nodes import SequenceNode
+
+    start, end = node.start_mark, node.end_mark.index
+    new = _flow(values)
+    if isinstance(node, SequenceNode) and not node.flow_style:
+        end = node.value[-1].end_mark.index  # the node's own end is behind the comments that follow
+        new = f"{line}{' ' * start.column}".join(f"- {_scalar(value)}" for value in values)
+    return f"{text[: start.index]}{new}{text[end:]}"
+
+
+def _flow(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(_scalar, values))}]"
+
+
+_PLAIN_WORD = re.compile(r"[A-Za-z./][\w./-]*", re.ASCII)
+_NO_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+def _scalar(value: str) -> str:
+    is_plain = _PLAIN_WORD.fullmatch(value) and value.lower() not in _NO_TEXT
+    return value if is_plain else json.dumps(value, ensure_ascii=False)
