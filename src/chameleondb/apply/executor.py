@@ -6,11 +6,14 @@ Rules:
   rolled back and tried again, with growing and jittered pauses, until the deadline;
 - CREATE INDEX CONCURRENTLY waits as long as it must: its own lock blocks neither reads nor writes, and a timeout would
   only leave an invalid index behind;
+- what runs outside a transaction is announced before and recorded after, each in a transaction of its own;
+- why a run stopped is recorded, too, if that is possible;
 - whatever happens, no transaction stays open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import time
@@ -18,10 +21,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chameleondb.apply.ports import Book, Session, Watcher
-from chameleondb.errors import DatabaseError, LockNotAcquired, StalePlan
+from chameleondb.errors import ChameleonError, DatabaseError, LockNotAcquired, StalePlan
 from chameleondb.steps import Step
 
 DEADLOCK_DETECTED = "40P01"
+
+# Of a transaction that only makes an entry: while it waits, nobody waits for it.
+_ENTRY_LOCK_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +61,20 @@ class Executor:
     ) -> None:
         self.session, self.book, self.watcher, self.patience = session, book, watcher, patience
         self.sleep, self.clock = sleep, clock
+        self._number: int | None = None  # of the statement that runs
 
     def run(self, groups: Sequence[Work]) -> None:
         """Run every group; an empty plan is recorded too.
 
         Raises: DatabaseError with the statement that failed; what was committed before stays committed and recorded.
         """
+        try:
+            self._run(groups)
+        except ChameleonError as error:
+            self._record_failure(error)
+            raise
+
+    def _run(self, groups: Sequence[Work]) -> None:
         if len(groups) <= 1 and all(g.transactional for g in groups):
             self._transaction(groups[0].steps if groups else (), 0, first=True, last=True)
             return
@@ -84,12 +98,12 @@ class Executor:
                 self._attempt(steps, number, current, first=first, last=last)
                 return
             except DatabaseError as error:
-                self.session.rollback()
+                self._roll_back()
                 if not _passes(error) or not current:
                     raise
                 self._pause(error, current[-1], attempt, deadline)
             except BaseException:
-                self.session.rollback()
+                self._roll_back()
                 raise
 
     def _attempt(self, steps: Sequence[Step], number: int, current: list[Step], *, first: bool, last: bool) -> None:
@@ -97,7 +111,7 @@ class Executor:
         if first:
             self.book.begun()
         done = []
-        for step in steps:
+        for self._number, step in enumerate(steps, start=number):
             current.append(step)
             begun = self.clock()
             self.watcher.step_begun(step)
@@ -106,9 +120,10 @@ class Executor:
             done.append((step, self.clock() - begun))
         if steps:
             self.book.done(number, [step.sql for step in steps])
+        self._number = None
         if last:
             self.book.applied()
-        self.session.commit()
+        self._commit()
         for step, seconds in done:
             self.watcher.step_done(step, seconds)
 
@@ -140,20 +155,40 @@ class Executor:
 
     def _alone(self, step: Step, number: int) -> None:
         begun = self.clock()
+        self._enter(lambda: self.book.started(number, step.sql))
+        self._number = number
         self.watcher.step_begun(step)
         if step.batched:
             while self._batch(step) > 0:
                 pass
         else:
             self.session.execute_alone(step.sql, 0)
-        self.session.begin(self.patience.lock_timeout_s)
-        try:
-            self.book.done(number, [step.sql])
-            self.session.commit()
-        except BaseException:
-            self.session.rollback()
-            raise
+        self._number = None
+        self._enter(lambda: self.book.done(number, [step.sql]))
         self.watcher.step_done(step, self.clock() - begun)
+
+    def _record_failure(self, error: ChameleonError) -> None:
+        # The connection may be lost or the ledger not writable; the error is what counts.
+        with contextlib.suppress(ChameleonError):
+            self._enter(lambda: self.book.failed(self._number, error))
+
+    def _enter(self, entry: Callable[[], None]) -> None:
+        """Make an entry in a transaction of its own."""
+        try:
+            self.session.begin(_ENTRY_LOCK_TIMEOUT_S)
+            entry()
+            self._commit()
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _commit(self) -> None:
+        self.session.commit()
+        self.book.kept()
+
+    def _roll_back(self) -> None:
+        self.session.rollback()
+        self.book.undone()
 
     def _batch(self, step: Step) -> int:
         """Run one batch; rows that others hold are waited for as briefly as locks are."""

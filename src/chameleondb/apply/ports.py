@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from chameleondb.errors import ChameleonError
 from chameleondb.names import Identity
 from chameleondb.steps import Step
 
@@ -35,16 +36,28 @@ class Session(Protocol):
 
 
 class Book(Protocol):
-    """The ledger of a run. Each entry is written in the session's open transaction."""
+    """The ledger of a run. Each entry is written in the session's open transaction and lives and dies with it."""
 
     def begun(self) -> None:
         """Record that the run begins; called in a transaction of its own unless the plan is one transaction."""
+
+    def started(self, number: int, statement: str) -> None:
+        """Record, in a transaction of its own, that a statement which cannot be in one is about to run."""
 
     def done(self, number: int, statements: Sequence[str]) -> None:
         """Record that the statements of a group, the first of them being the plan's `number`, are done."""
 
     def applied(self) -> None:
         """Record that the version is applied."""
+
+    def failed(self, number: int | None, error: ChameleonError) -> None:
+        """Record, in a transaction of its own, why the run stopped; `number` is the statement's, if it was one."""
+
+    def kept(self) -> None:
+        """Call when the transaction was committed."""
+
+    def undone(self) -> None:
+        """Call when the transaction was rolled back."""
 
 
 class Watcher(Protocol):

@@ -28,7 +28,7 @@ from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import Digest, read_digest, read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
-from chameleondb.postgres.ledger import GRANT_LEDGER, Head, Ledger, Version, read_head, read_version
+from chameleondb.postgres.ledger import Head, Ledger, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
@@ -112,7 +112,7 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     ours = {key for made in desired.blocks for key in made.keys}
     return replace(
         _with_blocks(plan, desired, source),
-        notes=(*plan.notes, *_unknown(head)),
+        notes=(*plan.notes, *_unknown(connection, head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
     )
 
@@ -148,10 +148,11 @@ def _recalled(connection: Connection, files: Files, head: Head, cache: Cache) ->
     return Preview(plan=plan, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
 
 
-def _unknown(head: Head) -> tuple[str, ...]:
+def _unknown(connection: Connection, head: Head) -> tuple[str, ...]:
     if head.readable:
         return ()
-    return (f"the role may not read the ledger, so what earlier versions held is unknown, and kept: {GRANT_LEDGER}",)
+    grant = unreadable(connection).hint
+    return (f"the role may not read the ledger, so what earlier versions held is unknown, and kept: {grant}",)
 
 
 def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) -> str | None:
@@ -194,15 +195,14 @@ def apply(
     recorded = what.head.schema_hash == target_hash and not what.plan.groups
     if what.recalled or (recorded and read_version(connection, what.head).followed == what.version.followed):
         return None
-    book = Ledger(
-        connection,
-        what.head,
+    run = Run(
+        version=replace(what.version, unmanaged=frozenset(what.plan.unmanaged)),
         schema_hash=target_hash,
         plan_hash=what.plan.hash,
-        version=what.version,
-        steps=len(what.plan.steps),
+        statements=what.plan.sql,
         renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
     )
+    book = Ledger(connection, what.head, run)
     work = [Work(group.steps, group.transactional) for group in what.plan.groups]
     try:
         Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)

@@ -1,0 +1,105 @@
+"""Making the ledger, in the transaction of the first run, so that only a role that nobody can log in as owns it."""
+
+from __future__ import annotations
+
+from psycopg import errors as pg
+
+from chameleondb.errors import NotSupported
+from chameleondb.names import quote
+from chameleondb.postgres.ledger.tables import CREATE, OWNER, PRIVILEGES, writer_grants
+from chameleondb.postgres.session import Connection, translated
+
+# The owner is a role of the whole server: another database that is being set up may hold it. Waiting harms nobody,
+# since this transaction has not locked anything of the user's yet.
+_PATIENCE = "30s"
+
+
+def create(connection: Connection) -> None:
+    """Create the ledger in the open transaction: owned by its own role if that can be had, else by the caller's.
+
+    Raises: NotSupported CHM4012 if the role may not, CHM4014 if the schema is somebody else's; LockNotAcquired.
+    """
+    with translated():
+        row = connection.execute(
+            "SELECT current_user::text, pg_catalog.current_database()::text, pg_catalog.current_setting('lock_timeout')"
+        ).fetchone()
+        assert row is not None
+        migrator, database, patience = row
+        _set_patience(connection, _PATIENCE)
+        owner, is_lent = _owner(connection, migrator)
+        try:
+            connection.execute(f"CREATE SCHEMA chameleon AUTHORIZATION {quote(owner)}".encode())
+        except pg.InsufficientPrivilege as error:
+            raise NotSupported(
+                "CHM4012",
+                "the role may not create the schema chameleon, where versions are recorded",
+                hint=f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(migrator)};"
+                " or let a role that may run the first --apply",
+                sqlstate=error.sqlstate,
+            ) from None
+        except pg.DuplicateSchema as error:
+            raise not_ours("the schema chameleon", error.sqlstate) from None
+        connection.execute(f"SET LOCAL ROLE {quote(owner)}".encode())
+        for statement in CREATE:
+            connection.execute(statement.encode())
+        # The server's defaults, and those of whoever has set others, let more roles in than the migrator.
+        for what, grantee, _ in connection.execute(PRIVILEGES.encode()).fetchall():
+            whom = "PUBLIC" if grantee is None else quote(grantee)
+            connection.execute(f"REVOKE ALL ON {what} FROM {whom}".encode())
+        for statement in writer_grants(quote(migrator)):
+            connection.execute(statement.encode())
+        connection.execute("RESET ROLE")
+        if is_lent:
+            connection.execute(f"REVOKE {OWNER} FROM {quote(migrator)}".encode())
+        _set_patience(connection, patience)
+
+
+def not_ours(what: str, sqlstate: str | None = None) -> NotSupported:
+    """Return the error for something in the database that has our name and was made by somebody else."""
+    return NotSupported(
+        "CHM4014",
+        f"{what} of this database is not what Chameleon makes",
+        hint="find out who made it and why; only if nobody needs it: DROP SCHEMA chameleon CASCADE",
+        sqlstate=sqlstate,
+    )
+
+
+def _owner(connection: Connection, migrator: str) -> tuple[str, bool]:
+    """Return who will own the ledger, and whether the migrator was made its member for the time of the transaction."""
+    may_set = _may_become_owner(connection)
+    if may_set is None:
+        # Another database of this server may be quicker: then the role is there now.
+        _tried(connection, f"CREATE ROLE {OWNER} NOLOGIN")
+        may_set = _may_become_owner(connection)
+    if may_set is None:
+        return migrator, False
+    if may_set:
+        return OWNER, False
+    # Since 16 the maker of a role administers it without being able to become it, unless it says so.
+    how = " WITH INHERIT FALSE, SET TRUE" if connection.info.server_version >= 160000 else ""
+    if _tried(connection, f"GRANT {OWNER} TO {quote(migrator)}{how}"):
+        return OWNER, True
+    return migrator, False
+
+
+def _may_become_owner(connection: Connection) -> bool | None:
+    """Whether the caller can create objects as the owner; None if that role does not exist."""
+    how = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    row = connection.execute(
+        "SELECT pg_catalog.pg_has_role(oid, %s) FROM pg_catalog.pg_roles WHERE rolname = %s", [how, OWNER]
+    ).fetchone()
+    return None if row is None else bool(row[0])
+
+
+def _tried(connection: Connection, sql: str) -> bool:
+    """Run a statement that may be refused, without losing the transaction."""
+    try:
+        with connection.transaction():
+            connection.execute(sql.encode())
+    except (pg.InsufficientPrivilege, pg.DuplicateObject, pg.UniqueViolation):
+        return False
+    return True
+
+
+def _set_patience(connection: Connection, lock_timeout: str) -> None:
+    connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [lock_timeout])

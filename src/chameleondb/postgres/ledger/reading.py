@@ -1,0 +1,319 @@
+"""Reading the ledger. Nothing of the schema chameleon is called: hashes are computed by the server's own functions.
+
+A table that only looks like the ledger could run somebody's code as us, so that it is ours is made sure of first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from chameleondb.errors import DatabaseError, IntegrityError
+from chameleondb.findings import Finding
+from chameleondb.modes.change import ModeChange
+from chameleondb.modes.key import PublicKey
+from chameleondb.modes.policy import Mode
+from chameleondb.postgres.ledger.bodies import Body, DatabaseIdentity, Version, followed_of, version_of
+from chameleondb.postgres.ledger.creation import not_ours
+from chameleondb.postgres.ledger.tables import COLUMNS, FIRST_PREV
+from chameleondb.postgres.session import Connection, translated
+
+_EXISTS = """
+SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
+    c.relkind = 'r' AND NOT c.relrowsecurity,
+    (SELECT pg_catalog.string_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, NULL), ', ' ORDER BY a.attnum)
+     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'chameleon' AND c.relname = 'ledger'"""
+
+# A version that the database has reached, for the first time or again.
+_REACHED = "(kind = 'APPLIED' OR kind = 'REPAIR' AND version_id IS NOT NULL)"
+
+_HEAD = f"""
+SELECT h.seq, h.hash, (SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'),
+    a.version_id, a.schema_hash, a.body::json->>'version', a.body::json->'namespaces',
+    (SELECT vault_id FROM chameleon.ledger WHERE vault_id <> 'none' ORDER BY seq DESC LIMIT 1),
+    b.seq > coalesce(a.seq, 0), b.run::text, b.version_id, b.body::json->>'version', b.body::json->'database'
+FROM (SELECT seq, hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1) h
+LEFT JOIN (SELECT * FROM chameleon.ledger WHERE {_REACHED} ORDER BY seq DESC LIMIT 1) a ON true
+LEFT JOIN (SELECT * FROM chameleon.ledger WHERE kind = 'BEGIN' ORDER BY seq DESC LIMIT 1) b ON true"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the ledger stands: `seq` and `hash` of the last row, and what the last version that was reached is."""
+
+    seq: int = 0
+    hash: str = FIRST_PREV
+    version: int = 0  # how many versions were applied
+    version_id: str | None = None
+    schema_hash: str | None = None
+    label: str | None = None
+    namespaces: tuple[str, ...] = ()
+    vault_id: str | None = None  # the vault of the newest row that has one
+    open_run: str | None = None  # a run that was begun and reached no version
+    open_version_id: str | None = None
+    open_label: str | None = None
+    database: DatabaseIdentity | None = None  # where the last run was begun
+    exists: bool = False
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row without its body. `is_sound`: its hash is right, and its columns say what its body says."""
+
+    seq: int
+    prev: str
+    hash: str
+    is_sound: bool
+    at: datetime
+    who: str
+    kind: str
+    run: str | None
+    step: int | None
+    version_id: str | None
+    parent_id: str | None
+    schema_hash: str | None
+    vault_id: str
+    log_seq: int
+    log_sum: str
+
+
+def read_head(connection: Connection) -> Head:
+    """Return the ledger's head; not `readable` where the role may not look.
+
+    Raises: NotSupported CHM4014 if a schema of that name is not ours; IntegrityError; DatabaseError.
+    """
+    with translated():
+        row = connection.execute(_EXISTS.encode()).fetchone()
+    if row is None:
+        return Head()
+    if not row[1] or row[2] != COLUMNS:
+        raise not_ours("the table chameleon.ledger")
+    if not row[0]:
+        return Head(exists=True, readable=False)
+    with _reading():
+        row = connection.execute(_HEAD.encode()).fetchone()
+        if row is None:
+            return Head(exists=True)
+        seq, head_hash, version, version_id, schema_hash, label, namespaces, vault_id = row[:8]
+        is_open, run, open_id, open_label, database = row[8:]
+        return Head(
+            seq=seq,
+            hash=head_hash,
+            version=version,
+            version_id=version_id,
+            schema_hash=schema_hash,
+            label=label,
+            namespaces=tuple(namespaces or ()),
+            vault_id=vault_id,
+            open_run=run if is_open else None,
+            open_version_id=open_id if is_open else None,
+            open_label=open_label if is_open else None,
+            database=DatabaseIdentity(**database) if database else None,
+            exists=True,
+        )
+
+
+def read_version(connection: Connection, head: Head) -> Version:
+    """Return the version at the head, with the renames of a run that was interrupted since; empty if there is none."""
+    version = Version()
+    if not head.exists or not head.readable:
+        return version
+    with _reading():
+        rows = connection.execute(
+            f"SELECT body FROM chameleon.ledger WHERE ({_REACHED} OR kind = 'STEP') AND seq >="
+            f" (SELECT coalesce(max(seq), 0) FROM chameleon.ledger WHERE {_REACHED}) ORDER BY seq".encode()
+        ).fetchall()
+        for body in (json.loads(text) for (text,) in rows):
+            if body["kind"] == "STEP":
+                version = replace(version, followed={**version.followed, **followed_of(body)})
+            else:
+                version = version_of(body)
+    return version
+
+
+_HASHED = """pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+    'chameleon.ledger/1' || pg_catalog.chr(10) || l.seq || pg_catalog.chr(10) || l.prev || pg_catalog.chr(10) || l.body,
+    'UTF8')), 'hex') = l.hash"""
+
+_COPIED = """(SELECT (l.kind, l.run, l.step, l.version_id, l.parent_id, l.schema_hash, l.vault_id, l.log_seq, l.log_sum)
+    IS NOT DISTINCT FROM (b.kind, b.run, b.step, b.version_id, b.parent_id, b.schema_hash, b.vault, b.log_seq,
+    b.log_sum) FROM pg_catalog.json_to_record(l.body::json) AS b(kind text, run uuid, step integer, version_id text,
+    parent_id text, schema_hash text, vault text, log_seq bigint, log_sum text))"""
+
+
+def read_rows(connection: Connection) -> tuple[Row, ...]:
+    """Return all rows, without their bodies, which can be large: the server checks them. Raises: DatabaseError."""
+    with translated():
+        rows = connection.execute(
+            f"SELECT l.seq, l.prev, l.hash, {_HASHED}, l.at, l.who::text, l.kind, l.run::text, l.step, l.version_id,"
+            " l.parent_id, l.schema_hash, l.vault_id, l.log_seq, l.log_sum"
+            " FROM chameleon.ledger l ORDER BY l.seq".encode()
+        ).fetchall()
+    copied = _read_copied(connection, [row[0] for row in rows])
+    names = list(Row.__slots__)
+    return tuple(
+        Row(**dict(zip(names, (*row[:3], row[3] and row[0] in copied, *row[4:]), strict=True))) for row in rows
+    )
+
+
+def _read_copied(connection: Connection, seqs: list[int]) -> frozenset[int]:
+    """Return the numbers of the rows whose columns say what their bodies say."""
+    try:
+        with translated():
+            return frozenset(
+                row[0]
+                for row in connection.execute(
+                    f"SELECT l.seq FROM chameleon.ledger l WHERE l.seq = ANY(%s) AND {_COPIED}".encode(), [seqs]
+                )
+            )
+    except DatabaseError as error:
+        if not _is_malformed(error):
+            raise
+        # One body is not even JSON; found by halves.
+        if len(seqs) == 1:
+            return frozenset()
+        half = len(seqs) // 2
+        return _read_copied(connection, seqs[:half]) | _read_copied(connection, seqs[half:])
+
+
+def check_rows(rows: Iterable[Row]) -> tuple[Finding, ...]:
+    """Return where the chain of rows is broken: numbers left out, hashes that do not follow, rows that were changed."""
+    findings = []
+    seq, prev = 0, FIRST_PREV
+    for row in rows:
+        place = f"chameleon.ledger:{row.seq}"
+        if row.seq != seq + 1:
+            missing = f"{seq + 1}" if row.seq == seq + 2 else f"{seq + 1} to {row.seq - 1}"
+            findings.append(
+                Finding(
+                    code="LEDGER_GAP",
+                    place=place,
+                    message=f"rows before it are missing: {missing}",
+                    expected=str(seq + 1),
+                    actual=str(row.seq),
+                    hint=_ASK,
+                )
+            )
+        elif row.prev != prev:
+            findings.append(
+                Finding(
+                    code="LEDGER_CHAIN_BROKEN",
+                    place=place,
+                    message="does not follow the row before it",
+                    expected=prev,
+                    actual=row.prev,
+                    hint=_ASK,
+                )
+            )
+        if not row.is_sound:
+            findings.append(_changed(place))
+        seq, prev = row.seq, row.hash
+    return tuple(findings)
+
+
+_ASK = "only the owner of the schema chameleon can do that: ask them, and look for the row in a backup"
+
+
+def _changed(place: str) -> Finding:
+    return Finding(code="LEDGER_SUM_MISMATCH", place=place, message="was changed after it was written", hint=_ASK)
+
+
+def read_body(connection: Connection, seq: int) -> Body:
+    """Return the body of a row. Raises: IntegrityError if it is gone or malformed."""
+    with _reading():
+        row = connection.execute("SELECT body FROM chameleon.ledger WHERE seq = %s", [seq]).fetchone()
+        if row is None:
+            raise IntegrityError(
+                (Finding(code="LEDGER_GAP", place=f"chameleon.ledger:{seq}", message="the row is missing", hint=_ASK),)
+            )
+        body = json.loads(row[0])
+        return {**body}
+
+
+def read_modes(connection: Connection) -> tuple[ModeChange, ...]:
+    """Return the changes of the mode, oldest first. Raises: IntegrityError, DatabaseError."""
+    with _reading():
+        return tuple(
+            ModeChange(
+                from_=_mode(body["from"]),
+                to=_mode(body["to"]),
+                until=body["until"],
+                sig=body["sig"],
+                place="ledger",
+                vault=body["vault"],
+                prev=prev,
+            )
+            for prev, body in _of_kind(connection, "MODE")
+        )
+
+
+def _mode(label: str) -> Mode:
+    return {mode.label: mode for mode in Mode}[label]
+
+
+def read_keys(connection: Connection) -> tuple[PublicKey, ...]:
+    """Return the password's public keys, oldest first. Raises: IntegrityError, DatabaseError."""
+    with _reading():
+        return tuple(PublicKey.read(body) for _, body in _of_kind(connection, "AUTH"))
+
+
+def _of_kind(connection: Connection, kind: str) -> list[tuple[str, Body]]:
+    """Return `prev` and body of the rows of a kind."""
+    rows = connection.execute("SELECT prev, body FROM chameleon.ledger WHERE kind = %s ORDER BY seq", [kind])
+    return [(prev, json.loads(text)) for prev, text in rows]
+
+
+def read_identity(connection: Connection) -> DatabaseIdentity:
+    """Return which database this is, as far as the server tells; works on a standby, too. Raises: DatabaseError."""
+    asked = ("pg_control_system()", "pg_control_checkpoint()", "pg_current_wal_lsn()", "pg_walfile_name(pg_lsn)")
+    with translated():
+        row = connection.execute(
+            "SELECT d.oid::bigint, d.datname::text, pg_catalog.pg_is_in_recovery(), "
+            + ", ".join(f"pg_catalog.has_function_privilege('pg_catalog.{name}', 'EXECUTE')" for name in asked)
+            + " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
+        ).fetchone()
+        assert row is not None
+        oid, name, is_standby, *may = row
+        system = timeline = None
+        if may[0]:
+            system = _value(connection, "SELECT system_identifier::text FROM pg_catalog.pg_control_system()")
+        if not is_standby and may[2] and may[3]:
+            # The last checkpoint may be older than a promotion, so the file being written is asked first.
+            file = _value(connection, "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())")
+            timeline = int(file[:8], 16)
+        elif may[1]:
+            timeline = _value(connection, "SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()")
+    return DatabaseIdentity(system_identifier=system or "unknown", oid=oid, name=name, timeline=timeline or 0)
+
+
+def _value(connection: Connection, sql: str) -> Any:
+    row = connection.execute(sql.encode()).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Tell a row that is not what Chameleon writes from everything else that can go wrong."""
+    try:
+        with translated():
+            yield
+    except DatabaseError as error:
+        if not _is_malformed(error):
+            raise
+    except (KeyError, TypeError, ValueError):
+        pass
+    else:
+        return
+    raise IntegrityError((_changed("chameleon.ledger"),)) from None
+
+
+def _is_malformed(error: DatabaseError) -> bool:
+    """Whether a body could not be read as JSON, or not as JSON of that shape."""
+    return error.sqlstate is not None and error.sqlstate.startswith("22")
