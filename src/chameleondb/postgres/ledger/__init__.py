@@ -7,6 +7,7 @@ tells who could change it behind our back.
 from __future__ import annotations
 
 from chameleondb.postgres.ledger.bodies import DatabaseIdentity, Registered, Run, Version, anchor
+from chameleondb.postgres.ledger.protection import protection
 from chameleondb.postgres.ledger.reading import (
     Head,
     Row,
@@ -35,6 +36,7 @@ __all__ = [
     "Version",
     "anchor",
     "check_rows",
+    "protection",
     "read_body",
     "read_head",
     "read_identity",

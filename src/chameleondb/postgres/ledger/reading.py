@@ -188,7 +188,7 @@ def check_rows(rows: Iterable[Row]) -> tuple[Finding, ...]:
     findings = []
     seq, prev = 0, FIRST_PREV
     for row in rows:
-        place = f"chameleon.ledger:{row.seq}"
+        place = f"ledger row {row.seq}"
         if row.seq != seq + 1:
             missing = f"{seq + 1}" if row.seq == seq + 2 else f"{seq + 1} to {row.seq - 1}"
             findings.append(
@@ -231,7 +231,7 @@ def read_body(connection: Connection, seq: int) -> Body:
         row = connection.execute("SELECT body FROM chameleon.ledger WHERE seq = %s", [seq]).fetchone()
         if row is None:
             raise IntegrityError(
-                (Finding(code="LEDGER_GAP", place=f"chameleon.ledger:{seq}", message="the row is missing", hint=_ASK),)
+                (Finding(code="LEDGER_GAP", place=f"ledger row {seq}", message="the row is missing", hint=_ASK),)
             )
         body = json.loads(row[0])
         return {**body}

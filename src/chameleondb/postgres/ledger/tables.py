@@ -22,9 +22,12 @@ COLUMNS = (
     " step integer, version_id text, parent_id text, schema_hash text, vault_id text, log_seq bigint, log_sum text"
 )
 
+# As the server prints them.
 INDEXES = {
-    "ledger_one_child": "(vault_id, parent_id) WHERE kind = 'APPLIED'",
-    "ledger_step_once": "(run, step, kind) WHERE step IS NOT NULL",
+    "ledger_one_child": "CREATE UNIQUE INDEX ledger_one_child ON chameleon.ledger USING btree (vault_id, parent_id)"
+    " WHERE (kind = 'APPLIED'::text)",
+    "ledger_step_once": "CREATE UNIQUE INDEX ledger_step_once ON chameleon.ledger USING btree (run, step, kind)"
+    " WHERE (step IS NOT NULL)",
 }
 
 REFUSE = """
@@ -77,7 +80,7 @@ CREATE = (
     log_seq bigint NOT NULL,
     log_sum text NOT NULL
 )""",
-    *(f"CREATE UNIQUE INDEX {name} ON chameleon.ledger {rest}" for name, rest in INDEXES.items()),
+    *INDEXES.values(),
     "CREATE FUNCTION chameleon.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp"
     f" AS $${REFUSE}$$",
     "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON chameleon.ledger"
@@ -87,11 +90,7 @@ CREATE = (
     f" SET search_path = pg_catalog, pg_temp AS $${APPEND}$$",
 )
 
-# Everybody but the owner who may do something with the schema, the table or a function, and what.
-PRIVILEGES = """
-SELECT o.what, CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee)::text END AS grantee,
-    pg_catalog.array_agg(a.privilege_type ORDER BY a.privilege_type)
-FROM (
+_OBJECTS = """
     SELECT 'SCHEMA chameleon' AS what, n.nspowner AS owner,
         coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner)) AS acl
     FROM pg_catalog.pg_namespace n WHERE n.nspname = 'chameleon'
@@ -100,12 +99,27 @@ FROM (
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'chameleon' AND c.relname = 'ledger'
     UNION ALL
+    SELECT 'TABLE chameleon.ledger', c.relowner, a.attacl
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+    WHERE n.nspname = 'chameleon' AND c.relname = 'ledger' AND a.attacl IS NOT NULL
+    UNION ALL
     SELECT 'FUNCTION chameleon.' || p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', p.proowner,
         coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = 'chameleon' AND p.proname IN ('append', 'refuse')
-) AS o, pg_catalog.aclexplode(o.acl) AS a
-WHERE a.grantee <> o.owner GROUP BY 1, 2 ORDER BY 1, 2"""
+"""
+
+# Who owns the schema, the table and the functions, and whether they can log in.
+OWNERS = f"""
+SELECT DISTINCT o.what, r.rolname::text, r.rolcanlogin
+FROM ({_OBJECTS}) AS o JOIN pg_catalog.pg_roles r ON r.oid = o.owner ORDER BY 1"""
+
+# Everybody else who may do something with them, and what; NULL is PUBLIC.
+PRIVILEGES = f"""
+SELECT o.what, CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee)::text END,
+    pg_catalog.array_agg(DISTINCT a.privilege_type ORDER BY a.privilege_type)
+FROM ({_OBJECTS}) AS o, pg_catalog.aclexplode(o.acl) AS a WHERE a.grantee <> o.owner GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
 def reader_grants(role: str) -> tuple[str, ...]:
@@ -116,3 +130,14 @@ def reader_grants(role: str) -> tuple[str, ...]:
 def writer_grants(role: str) -> tuple[str, ...]:
     """Return the statements that let a role, given as SQL, add to the ledger."""
     return *reader_grants(role), f"GRANT EXECUTE ON FUNCTION chameleon.append(text, text) TO {role}"
+
+
+def hand_over(role: str) -> tuple[str, ...]:
+    """Return what a superuser runs to take the ledger from a role, given as SQL, that shall only go on adding to it."""
+    objects = ("SCHEMA chameleon", "TABLE chameleon.ledger")
+    functions = ("FUNCTION chameleon.append(text, text)", "FUNCTION chameleon.refuse()")
+    return (
+        f"CREATE ROLE {OWNER} NOLOGIN",
+        *(f"ALTER {what} OWNER TO {OWNER}" for what in (*objects, *functions)),
+        *writer_grants(role),
+    )

@@ -13,7 +13,7 @@ from chameleondb.names import quote
 from chameleondb.postgres.ledger.bodies import NONE, Registered, Run, Writer, anchor, encode, initial
 from chameleondb.postgres.ledger.creation import create, not_ours
 from chameleondb.postgres.ledger.protection import replaced_functions
-from chameleondb.postgres.ledger.reading import Head, read_head, read_identity
+from chameleondb.postgres.ledger.reading import Head, read_identity
 from chameleondb.postgres.ledger.tables import FIRST_PREV, reader_grants, writer_grants
 from chameleondb.postgres.session import Connection, translated
 
@@ -96,29 +96,25 @@ class Ledger:
         self.position = _append(self.connection, self.position, body)
 
 
-def record(connection: Connection, head_hash: str, body: Mapping[str, Any]) -> str:
-    """Add one row in a transaction of its own and return its hash; the ledger is created if there is none.
+def record(
+    connection: Connection, head: Head, body: Mapping[str, Any], registered: Registered | None = None
+) -> Position:
+    """Add one row after `head`, in a transaction of its own, and return where it is; makes the ledger if there is none.
 
-    `body` has a `kind`; what anchors it in a vault's log (`anchor`) is filled in where it lacks.
-
-    Raises: StalePlan CHM1012 unless `head_hash` is the head's (FIRST_PREV if there is no ledger); NotSupported as
-    `Ledger.begun`; DatabaseError.
+    `registered` is the version that the row is anchored at. Raises: StalePlan CHM1012 if `head` is not the head any
+    more; NotSupported as `Ledger.begun`; LockNotAcquired; DatabaseError.
     """
-    head = read_head(connection)
     if not head.readable:
         raise unreadable(connection)
-    if head.hash != head_hash:
-        raise _moved_on()
     position = Position(head.seq, head.hash)
-    body = {**anchor(), **body}
     with translated(), connection.transaction():
         connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         if head.exists:
             _ensure_ours(connection)
         else:
             create(connection)
-            position = _append(connection, position, {**initial(), **{name: body[name] for name in anchor()}})
-        return _append(connection, position, body).hash
+            position = _append(connection, position, initial(registered))
+        return _append(connection, position, {**body, **anchor(registered)})
 
 
 def _append(connection: Connection, head: Position, body: Mapping[str, Any]) -> Position:
