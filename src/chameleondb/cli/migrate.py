@@ -3,283 +3,272 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chameleondb.cli.output import App, Output, faint, format_option, good, strong
+from chameleondb.cli.output import App, Output, faint, format_option, good
+from chameleondb.cli.plan_view import document, one_line, show_changes, show_rest, show_sql
+from chameleondb.cli.planning import preview_of, shadows
 
 if TYPE_CHECKING:
     from chameleondb.planner.plan import Plan
     from chameleondb.steps import Step
+    from chameleondb.vault.history import History, Version
+    from chameleondb.workflow.journal import Note
     from chameleondb.workflow.migrate import Preview
-    from chameleondb.workflow.shadow import Shadows
+    from chameleondb.workflow.release import Decision, Release
 
 CHANGES_PENDING = 2
-RULE = "─" * 49
+HASH_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What the command line asks for."""
+
+    check: bool
+    dry_run: bool
+    apply: bool
+    allow: tuple[str, ...]
+    plan: str | None
+    adopt: bool
+    skip_verification: bool
+    no_cache: bool
 
 
 @click.command("migrate")
 @click.option("--check", is_flag=True, help="Exit with 2 when changes are pending.")
 @click.option("--dry-run", is_flag=True, help="Show the exact SQL.")
-@click.option("--apply", "apply_", is_flag=True, help="Run it.")
+@click.option("--apply", is_flag=True, help="Run it.")
 @click.option(
     "--allow",
     multiple=True,
     metavar="HAZARD:OBJECT",
     help="Consent to a destructive step, e.g. drops-data:users.age; '*' for all. Repeatable.",
 )
-@click.option("--plan", "expected", metavar="HASH", help="Apply only if the plan has this hash (from --dry-run).")
+@click.option("--plan", metavar="HASH", help="Apply only if the plan has this hash (from --dry-run).")
+@click.option("--adopt", is_flag=True, help="The database is a copy, or was restored: go on with it as it is.")
+@click.option("--skip-verification", is_flag=True, help="Apply in spite of violations; in emergency mode only.")
 @click.option("--no-cache", is_flag=True, help="Let PostgreSQL elaborate the whole schema anew.")
 @format_option
 @click.pass_obj
-def command(
-    app: App,
-    check: bool,
-    dry_run: bool,
-    apply_: bool,
-    allow: tuple[str, ...],
-    expected: str | None,
-    no_cache: bool,
-) -> int:
+def command(app: App, /, **values: Any) -> int:
     """Show what would change in the database; with --apply, change it.
 
     Without options nothing is changed: the differences between the schema files and the database are listed.
     """
     from chameleondb.errors import UsageError
 
-    if check + dry_run + apply_ > 1:
+    options = _Options(**values)
+    if options.check + options.dry_run + options.apply > 1:
         raise UsageError("CHM0510", "--check, --dry-run and --apply exclude each other")
-    if not apply_ and (allow or expected):
-        raise UsageError("CHM0511", "--allow and --plan go with --apply")
-    if apply_:
-        return _apply(app, allow, expected, no_cache=no_cache)
-    what = _preview(app, no_cache=no_cache, recall=True)
+    if options.apply:
+        return _apply(app, options)
+    if options.allow or options.plan or options.adopt or options.skip_verification:
+        raise UsageError("CHM0511", "--allow, --plan, --adopt and --skip-verification go with --apply")
+    connection = app.connect(purpose="migrate", read_only=True)
+    _verify(app, connection)
+    what, _ = preview_of(app, connection, use_cache=not options.no_cache, recall=True)
     if app.out.json_wanted:
-        app.out.json(_document(what))
-    elif dry_run:
-        _show_sql(app.out, what)
+        app.out.json(document(what))
+    elif options.dry_run:
+        show_sql(app.out, what)
     else:
-        _show_changes(app.out, what)
-    return CHANGES_PENDING if check and what.pending else 0
+        show_changes(app.out, what)
+    return CHANGES_PENDING if options.check and what.pending else 0
 
 
-def _preview(app: App, connection: Any = None, *, no_cache: bool, recall: bool = False) -> Preview:
-    from chameleondb.workflow.elaboration import Cache
-    from chameleondb.workflow.migrate import preview
-    from chameleondb.workflow.source import Files, read
+def _verify(app: App, connection: Any) -> None:
+    """Stop at any violation; say what is left of an interrupted run. Raises: IntegrityError."""
+    from chameleondb.findings import Severity, of_severity
+    from chameleondb.workflow.pins import Pins, state_folder
+    from chameleondb.workflow.release import aborted
+    from chameleondb.workflow.trust import inspect
 
-    files = Files(read(app.project.schema_files()))
-    connection = connection or app.connect(purpose="migrate", read_only=True)
-    return preview(
-        connection,
-        files,
-        shadows(app, connection),
-        small_table_bytes=app.project.settings.small_table_bytes,
-        cache=None if no_cache else Cache(app.project.local / "cache"),
-        recall=recall,
-    )
+    found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
+    if found.violations:
+        raise aborted(found.violations)
+    for finding in of_severity(found.findings, Severity.RECOVERABLE):
+        app.out.note(f"{finding} ({finding.hint})" if finding.hint else str(finding))
 
 
-def shadows(app: App, connection: Any) -> Shadows:
-    """Return what opens a shadow for the target of a command."""
-    from chameleondb.config import shadow_setting
-    from chameleondb.postgres.url import parse
-    from chameleondb.workflow.shadow import Shadows
+def _apply(app: App, options: _Options) -> int:
+    from chameleondb.workflow.clock import now
+    from chameleondb.workflow.journal import Journal
+    from chameleondb.workflow.pins import Pins, state_folder
+    from chameleondb.workflow.release import Release
 
-    setting = shadow_setting(app.project, dot_env=app.dot_env)
-    configured = parse(setting.value, origin=setting.origin, folder=app.project.root) if setting else None
-    return Shadows(
-        connection,
-        app.target,
-        app.project.local,
-        configured=configured,
-        notice=app.out.warn,
-        detail=app.out.detail,
-    )
+    app.out.detail(f"database URL from {app.setting.origin}")  # nothing is written before it is known where to go
+    release = Release(app.project, now=now, memory=Pins(state_folder()))
+    say = _Teller(app.out)
+    with release.locked_vault(app.out.note), Journal(app.project.local, now).recorded("migrate") as note:
+        release.verify(skip=options.skip_verification)
+        connection = app.connect(purpose="migrate --apply")
+        with release.locked_database(connection):
+            repaired = release.reconcile(adopt=options.adopt, skip=options.skip_verification)
+            say.verified(release.history, release.unverified, repaired)
+            return _bring(app, release, options, say, note)
 
 
-def _apply(app: App, allow: tuple[str, ...], expected: str | None, *, no_cache: bool) -> int:
-    from chameleondb.apply.executor import Patience
-    from chameleondb.postgres.ledger import RUN_LOCK_KEY
-    from chameleondb.postgres.session import run_lock
-    from chameleondb.workflow.migrate import apply, prove_first
+def _bring(app: App, release: Release, options: _Options, say: _Teller, note: Note) -> int:
+    """Bring the database to what the files say."""
+    from chameleondb.postgres.ledger import read_version
+    from chameleondb.workflow.migrate import prove_first, require_reviewed
+    from chameleondb.workflow.recording import Content
+    from chameleondb.workflow.release import Case, decide
 
-    settings = app.project.settings
-    connection = app.connect(purpose="migrate --apply")
-    with run_lock(connection, RUN_LOCK_KEY, settings.lock_deadline_s):
-        what = _preview(app, connection, no_cache=no_cache)
-        for key in what.plan.unused_consent(allow):
-            app.out.warn(f"--allow {shlex.quote(key)} is not needed: no step of this plan has that hazard")
-        allow = (*allow, *_ask_consent(app.out, what.plan, allow))
-        what.plan.require_consent(allow)
-        unproven = prove_first(connection, what, shadows(app, connection))
-        if unproven is not None:
-            app.out.warn(f"the plan was not tried on a copy first: {unproven}")
-        watcher = _Watcher(app.out)
-        if what.plan.groups and not app.out.json_wanted:
-            app.out.result("📋 Applying migration...")
-        label = apply(
-            connection,
-            what,
-            watcher,
-            allowed=allow,
-            patience=Patience(lock_timeout_s=settings.lock_timeout_s, deadline_s=settings.lock_deadline_s),
-            expected_plan=expected,
-        )
-    if app.out.json_wanted:
-        app.out.json({**_document(what), "applied": bool(what.plan.groups), "version": label})
-    elif what.plan.groups:
-        app.out.result()
-        app.out.result("✅ Migration applied successfully")
-        app.out.detail(f"recorded as {label}")
-        _show_rest(app.out, what)
-    else:
-        _show_changes(app.out, what)
-        if label is not None:
-            app.out.note(f"recorded as {label}")
+    what, files = preview_of(app, release.connection, use_cache=not options.no_cache)
+    content = Content(files, what)
+    require_reviewed(what.plan, options.plan)
+    followed = read_version(release.connection, release.head).followed
+    decision = decide(release.history, release.head, what, followed, content.is_version)
+    if decision.case is Case.NOTHING:
+        say.nothing(what, decision.version)
+        return 0
+    allow = _consent(app.out, what.plan, options.allow)
+    release.authorize(what)
+    unproven = prove_first(release.connection, what, shadows(app, release.connection))
+    if unproven is not None:
+        app.out.warn(f"the plan was not tried on a copy first: {unproven}")
+    say.interrupted(decision)
+    is_new = decision.version is None
+    version = decision.version or release.register(decision, content)
+    note.version = version.label
+    say.registered(release, version, decision, is_new=is_new)
+    say.applying(what)
+    release.run(what, version, say, is_repair=decision.case is Case.REPAIR, content=content, allowed=allow)
+    say.done(what, version, decision)
     return 0
 
 
-def _ask_consent(out: Output, plan: Plan, allow: tuple[str, ...]) -> tuple[str, ...]:
-    """Ask for each consent that is missing, if somebody is there to answer."""
+def _consent(out: Output, plan: Plan, allow: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the consents that were given; ask for those that are missing, if somebody is there to answer.
+
+    Raises: ConsentNeeded.
+    """
+    for key in plan.unused_consent(allow):
+        out.warn(f"--allow {shlex.quote(key)} is not needed: no step of this plan has that hazard")
     missing = plan.missing_consent(allow)
-    if not missing or not out.interactive:
-        return ()
-    given = []
-    details = {h.key: h.detail for h in plan.hazards}
-    for key in missing:
-        out.warn(details[key])
-        if not out.confirm(f"Allow {key}?"):
-            break
-        given.append(key)
-    return tuple(given)
+    if missing and out.interactive:
+        details = {h.key: h.detail for h in plan.hazards}
+        for key in missing:
+            out.warn(details[key])
+            if not out.confirm(f"Allow {key}?"):
+                break
+            allow = (*allow, key)
+    plan.require_consent(allow)
+    return allow
 
 
-class _Watcher:
-    """Prints each statement when it is committed, and what it is waiting for."""
+class _Teller:
+    """Tells the story of a run as the guide prints it, each statement when it is committed."""
 
     def __init__(self, out: Output) -> None:
         self.out = out
+        self.is_recovery = False
+
+    def _result(self, *parts: Any) -> None:
+        if not self.out.json_wanted:
+            self.out.result(*parts)
+
+    def verified(self, history: History | None, unverified: tuple[str, ...], repaired: tuple[str, ...]) -> None:
+        for code in unverified:
+            self.out.warn(f"verification skipped in emergency mode: {code}")
+        for what in repaired:
+            self.out.note(f"put right: {what}")
+        if history is None or not history.versions:
+            return
+        self._result("🔍 Verifying schema integrity...")
+        if history.current is not None:
+            self._result("   ", good("✓"), f" Current: {history.current.label} ({_short(history.current.id)})")
+        if not unverified:
+            self._result("   ", good("✓"), " No tampering detected")
+        self._result()
+
+    def nothing(self, what: Preview, version: Version | None) -> None:
+        if self.out.json_wanted:
+            self.out.json({**document(what), "applied": False, "version": version.label if version else None})
+        else:
+            show_changes(self.out, what)
+
+    def interrupted(self, decision: Decision) -> None:
+        from chameleondb.workflow.release import Case
+
+        old = decision.interrupted
+        if old is None:
+            return
+        self._result(f"⚠️  Incomplete migration detected ({old.label})")
+        self.is_recovery = decision.case is Case.RECOVER
+        if self.is_recovery:
+            self._result("🔄 Attempting recovery...")
+        else:
+            self._result("   The schema has changed since: a new version takes its place")
+            self._result()
+
+    def registered(self, release: Release, version: Version, decision: Decision, *, is_new: bool) -> None:
+        from chameleondb.workflow.release import Case
+
+        assert release.history is not None
+        if is_new:
+            self._result("📦 Registering new schema version...")
+            self._result("   ", good("✓"), f" Registered as {version.label} (hash: {_short(version.id)})")
+            self._result("   ", good("✓"), f" Parent: {release.history.parent_label(version)}")
+            self._result()
+        elif decision.case is Case.APPLY:
+            self._result("📦 Schema version is registered already")
+            self._result("   ", good("✓"), f" {version.label} (hash: {_short(version.id)})")
+            self._result()
+        elif decision.case is Case.REPAIR:
+            self._result(f"🔧 Bringing the database back to {version.label}")
+            self._result()
+
+    def applying(self, what: Preview) -> None:
+        if self.is_recovery:
+            return
+        if what.plan.groups:
+            self._result("📋 Applying migration...")
+        else:
+            self._result("📋 Nothing to run: the database is what the schema says already")
+
+    def done(self, what: Preview, version: Version, decision: Decision) -> None:
+        if self.out.json_wanted:
+            return self.out.json(
+                {
+                    **document(what),
+                    "applied": True,
+                    "version": version.label,
+                    "version_id": version.id,
+                    "case": decision.case.value,
+                }
+            )
+        if self.is_recovery:
+            self.out.result("✅ Migration completed successfully")
+        else:
+            self.out.result()
+            self.out.result("✅ Migration applied successfully")
+            self.out.result(f"✅ Schema {version.label} locked in vault")
+        show_rest(self.out, what)
+        return None
 
     def step_begun(self, step: Step) -> None:
         if self.out.verbosity > 0:
-            self.out.detail(f"running: {_one_line(step.sql)}")
+            self.out.detail(f"running: {one_line(step.sql)}")
 
     def step_done(self, step: Step, seconds: float) -> None:
-        if self.out.json_wanted:
-            return
         took = (faint(f"  ({seconds * 1000:.0f} ms)"),) if self.out.verbosity > 0 else ()
-        self.out.result("   ", good("✓"), f" {_one_line(step.sql)}", *took)
+        parts = ("   ", good("✓"), f" {one_line(step.sql)}", *took)
+        if self.is_recovery:
+            self.out.note(*parts)  # the guide's story of a recovery has no statements in it
+        else:
+            self._result(*parts)
 
     def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:
         if attempt in (1, 5) or attempt % 20 == 0:
             who = f" held by {blockers}" if blockers else ""
-            self.out.note(f"waiting for a lock{who} (attempt {attempt}): {_one_line(step.sql)}")
+            self.out.note(f"waiting for a lock{who} (attempt {attempt}): {one_line(step.sql)}")
 
 
-def _one_line(sql: str) -> str:
-    first, _, rest = sql.partition("\n")
-    return f"{first}…)" if rest and first.endswith("(") else " ".join(sql.split("\n"))
-
-
-def _show_sql(out: Output, what: Preview) -> None:
-    plan = what.plan
-    if plan.groups:
-        out.result("📋 Migration Preview:")
-        out.result(RULE)
-        for step in plan.steps:
-            out.result(f"{step.sql};")
-        out.result(RULE)
-        out.result()
-        out.result("💡 This is a dry run. Use --apply to execute.")
-        _show_locks(out, plan)
-        out.detail(f"plan: {plan.hash}")
-    else:
-        out.result(good("✓"), " Nothing to do: the database is what the schema says.")
-    _show_rest(out, what)
-
-
-def _show_changes(out: Output, what: Preview) -> None:
-    if not what.plan.groups:
-        out.result(good("✓"), " Nothing to do: the database is what the schema says.")
-    else:
-        out.result(strong("Changes:"))
-        for line in _change_lines(what.plan):
-            out.result(f"  {line}")
-        _show_locks(out, what.plan)
-        out.note("Use --dry-run to see the SQL, --apply to execute.")
-    _show_rest(out, what)
-
-
-def _change_lines(plan: Plan) -> list[str]:
-    from chameleondb.workflow.describe import describe
-
-    return [f"{line.mark} {line.text}" for line in describe(plan)]
-
-
-def _show_locks(out: Output, plan: Plan) -> None:
-    """Say what the plan does to others and to the data; on stderr, since it is about the result and not the result."""
-    from chameleondb.workflow.describe import lock_lines
-
-    lines = lock_lines(plan)
-    if lines:
-        out.note(strong("Locks:"))
-        for line in lines:
-            out.note(f"  {line}")
-    if plan.hazards:
-        out.note(strong("Hazards:"))
-        for hazard in plan.hazards:
-            out.note(f"  {'!' if hazard.name.destructive else '·'} {hazard.key}: {hazard.detail}")
-    for key in plan.missing_consent(()):
-        out.note(f"  needs --allow {shlex.quote(key)}")
-
-
-def _show_rest(out: Output, what: Preview) -> None:
-    """Report what is left alone, and what else is to be known."""
-    from chameleondb.workflow.describe import counted
-
-    for note in what.plan.notes:
-        out.note(note)
-    if what.unplanned:
-        out.warn("differs from its sql block, and is not changed by this version of Chameleon:")
-        for obj in what.unplanned:
-            out.note(f"  {obj.type} {obj.identity}")
-    if what.plan.unmanaged:
-        out.note("In the database but not in the schema, and never made by Chameleon: left alone")
-        for identity in what.plan.unmanaged:
-            out.note(f"  {identity.space} {identity}")
-    if what.plan.unmodelled:
-        out.note(f"Not managed by Chameleon, left alone: {counted(what.plan.unmodelled)}; -v lists them")
-        for obj in what.plan.unmodelled:
-            out.detail(f"  {obj.type} {obj.identity}")
-
-
-def _document(what: Preview) -> dict[str, Any]:
-    plan = what.plan
-    return {
-        "pending": what.pending,
-        "plan_hash": plan.hash,
-        "groups": [
-            {
-                "transactional": group.transactional,
-                "steps": [
-                    {
-                        "sql": step.sql,
-                        "effort": step.effort.value,
-                        "locks": [{"relation": str(lock.relation), "mode": lock.mode.label} for lock in step.locks],
-                        "hazards": [
-                            {"name": h.name.value, "object": str(h.object), "detail": h.detail} for h in step.hazards
-                        ],
-                    }
-                    for step in group.steps
-                ],
-            }
-            for group in plan.groups
-        ],
-        "consent_needed": list(plan.missing_consent(())),
-        "unmanaged": [f"{i.space} {i}" for i in plan.unmanaged],
-        "unmodelled": [{"type": u.type, "identity": u.identity} for u in plan.unmodelled],
-        "unplanned": [{"type": u.type, "identity": u.identity} for u in what.unplanned],
-        "notes": list(plan.notes),
-    }
+def _short(version_id: str) -> str:
+    return f"{version_id[:HASH_SHOWN]}..."

@@ -28,7 +28,7 @@ from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import Digest, read_digest, read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
-from chameleondb.postgres.ledger import Head, Ledger, Run, Version, read_head, read_version, unreadable
+from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
@@ -53,11 +53,6 @@ class Preview:
     def pending(self) -> bool:
         """Whether the database is not yet what the files say."""
         return bool(self.plan.groups) or bool(self.unplanned)
-
-    @property
-    def label(self) -> str:
-        """The version that applying makes, e.g. ``v002``."""
-        return f"v{self.head.version + 1:03}"
 
 
 def preview(
@@ -171,6 +166,26 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a run is for, where a vault keeps the versions: the version that it applies, and how it is recorded."""
+
+    registered: Registered
+    schema_hash: str
+    is_repair: bool = False  # the database has had the version already
+    unverified: tuple[str, ...] = ()
+
+
+def require_reviewed(plan: Plan, expected: str | None) -> None:
+    """Raises: StalePlan if the plan's hash does not begin with the one that was reviewed; None stands for any."""
+    if expected is not None and not plan.hash.startswith(expected):
+        raise StalePlan(
+            "CHM1010",
+            "the plan is not the one that was reviewed: the database or the schema has changed since",
+            hint="review it again with `chameleon migrate --dry-run`",
+        )
+
+
 def apply(
     connection: Connection,
     what: Preview,
@@ -179,30 +194,33 @@ def apply(
     allowed: Iterable[str] = (),
     patience: Patience | None = None,
     expected_plan: str | None = None,
+    purpose: Purpose | None = None,
 ) -> str | None:
-    """Run the plan of a preview and record it; return the label of the new version, or None if there was nothing to do.
+    """Run the plan of a preview and record it; return the label of the version, or None if there was nothing to do.
+
+    Without a `purpose`, no vault knows of the version: it is recorded in the ledger alone, unless it is there already.
 
     Raises: ConsentNeeded, StalePlan, LockNotAcquired, DatabaseError.
     """
-    if expected_plan is not None and not what.plan.hash.startswith(expected_plan):
-        raise StalePlan(
-            "CHM1010",
-            "the plan is not the one that was reviewed: the database or the schema has changed since",
-            hint="review it again with `chameleon migrate --dry-run`",
-        )
+    require_reviewed(what.plan, expected_plan)
     what.plan.require_consent(allowed)
-    target_hash = schema_hash(what.target.objects.values())
-    recorded = what.head.schema_hash == target_hash and not what.plan.groups
-    if what.recalled or (recorded and read_version(connection, what.head).followed == what.version.followed):
-        return None
+    if purpose is None:
+        target_hash = schema_hash(what.target.objects.values())
+        recorded = what.head.schema_hash == target_hash and not what.plan.groups
+        if what.recalled or (recorded and read_version(connection, what.head).followed == what.version.followed):
+            return None
+    else:
+        target_hash = purpose.schema_hash
     run = Run(
         version=replace(what.version, unmanaged=frozenset(what.plan.unmanaged)),
         schema_hash=target_hash,
         plan_hash=what.plan.hash,
         statements=what.plan.sql,
         renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
+        is_repair=purpose is not None and purpose.is_repair,
+        unverified=purpose.unverified if purpose else (),
     )
-    book = Ledger(connection, what.head, run)
+    book = Ledger(connection, what.head, run, purpose.registered if purpose else None)
     work = [Work(group.steps, group.transactional) for group in what.plan.groups]
     try:
         Executor(ApplySession(connection), book, watcher, patience or Patience()).run(work)
@@ -211,7 +229,7 @@ def apply(
     except DatabaseError as error:
         error.hint = "; ".join(filter(None, (error.hint, _what_stays(what.plan))))
         raise
-    return what.label
+    return book.registered.label
 
 
 def _what_stays(plan: Plan) -> str:

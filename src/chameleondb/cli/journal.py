@@ -1,0 +1,216 @@
+"""``chameleon journal``: the history of versions, and what was done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chameleondb.cli.output import App, Output, format_option, good
+from chameleondb.errors import DatabaseError, UsageError
+
+if TYPE_CHECKING:
+    from chameleondb.vault.history import History, Version
+    from chameleondb.vault.snapshot import Snapshot
+    from chameleondb.vault.store import Store
+    from chameleondb.workflow.journal import Entry
+
+HASH_SHOWN = 8
+LIMIT_DEFAULT = 10
+
+
+@click.group("journal")
+def command() -> None:
+    """Read what was done: the versions, the last events, the errors."""
+
+
+@command.command("schema")
+@click.argument("version", required=False)
+@format_option
+@click.pass_obj
+def schema(app: App, version: str | None) -> None:
+    """List the versions, newest first; with VERSION (v002), show what it changed and the SQL of it."""
+    store, history = _history(app)
+    if version is not None:
+        _show_version(app.out, store, history, version)
+    elif app.out.json_wanted:
+        app.out.json({"versions": [_facts(history, v) for v in reversed(history.versions)]})
+    else:
+        _show_versions(app.out, history)
+
+
+def _history(app: App) -> tuple[Store, History]:
+    from chameleondb.vault.store import Store
+    from chameleondb.workflow.clock import now
+
+    store = Store(app.project.data, now)
+    verified = store.read(deep=False)
+    if verified.history is None:
+        if verified.findings:
+            raise UsageError("CHM2003", "the log of the vault cannot be read", hint="run `chameleon verify`")
+        raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
+    for finding in verified.findings:
+        app.out.warn(f"{finding}; see `chameleon verify`")
+    return store, verified.history
+
+
+def _show_versions(out: Output, history: History) -> None:
+    out.result("📖 Schema Version History")
+    for version in reversed(history.versions):
+        out.result()
+        marker = " (current) ✓" if version == history.current else _marker(history, version)
+        out.result(f"{version.label}{marker}")
+        out.result(f"├─ Hash: {version.id[:HASH_SHOWN]}...")
+        out.result(f"├─ Date: {version.at.replace('T', ' ').removesuffix('Z')}")
+        out.result(f"├─ Author: {version.author}")
+        out.result(f"├─ Changes: {version.summary}")
+        out.result(f"└─ Parent: {history.parent_label(version)}")
+    if not history.versions:
+        out.note("No version yet: `chameleon migrate --apply` registers the first")
+
+
+def _marker(history: History, version: Version) -> str:
+    if version.id in history.superseded:
+        return " (superseded)"
+    return "" if any(r.id == version.id for r in history.receipts) else " (not applied)"
+
+
+def _facts(history: History, version: Version) -> dict[str, Any]:
+    new = history.superseded.get(version.id)
+    return {
+        "version": version.label,
+        "hash": version.id,
+        "date": version.at,
+        "author": version.author,
+        "changes": version.summary,
+        "parent": None if history.parent_label(version) == "none" else history.parent_label(version),
+        "current": version == history.current,
+        "superseded_by": None if new is None else next((v.label for v in history.versions if v.id == new), new),
+        "applied": [
+            {"database": r.db, "ledger_row": r.ledger_seq, "at": r.at} for r in history.receipts if r.id == version.id
+        ],
+    }
+
+
+def _show_version(out: Output, store: Store, history: History, label: str) -> None:
+    from chameleondb.workflow.recording import changed_lines
+
+    version = history.by_label(label)
+    if version is None:
+        known = (
+            f"the versions are {history.versions[0].label} to {history.versions[-1].label}" if history.versions else ""
+        )
+        raise UsageError("CHM2004", f"version {label} not found", hint=known or "no version is registered yet")
+    snapshot = store.load(version)
+    parent = history.version(version.parent)
+    lines = changed_lines(store.load(parent) if parent else None, snapshot)
+    if out.json_wanted:
+        changes = [f"{line.mark} {line.text}" for line in lines]
+        return out.json({**_facts(history, version), "diff": changes, "plan": list(snapshot.plan)})
+    out.result(f"📋 Schema Version: {version.label}")
+    out.result("─" * 41)
+    for name, value in _described(history, version, snapshot):
+        out.result(f"{name + ':':<12}{value}")
+    out.result()
+    out.result("📝 Changes:")
+    for line in lines:
+        out.result(f"  {line.mark} {line.text}")
+    out.result()
+    out.result("💾 SQL:")
+    for step in snapshot.plan:
+        out.result(f"{step['sql']};")
+    return None
+
+
+def _described(history: History, version: Version, snapshot: Snapshot) -> list[tuple[str, str]]:
+    applied = [f"{r.db} at {r.at}" for r in history.receipts if r.id == version.id]
+    return [
+        ("Hash", version.id),
+        ("Date", version.at),
+        ("Author", version.author),
+        ("Parent", history.parent_label(version)),
+        ("Summary", version.summary),
+        ("Status", "locked ✓" if applied else _marker(history, version).strip(" ()")),
+        *(("Applied", where) for where in applied),
+        ("PostgreSQL", str(snapshot.postgres)),
+        *(("File", source["path"]) for source in snapshot.sources),
+    ]
+
+
+@command.command("last")
+@click.argument("count", required=False, type=click.IntRange(min=1))
+@click.option("--limit", type=click.IntRange(min=1), default=LIMIT_DEFAULT, show_default=True, help="How many.")
+@format_option
+@click.pass_obj
+def last(app: App, count: int | None, limit: int) -> None:
+    """Show the last COUNT events, oldest first."""
+    _show_entries(app.out, _entries(app)[-(count or limit) :], "No journal entries found")
+
+
+@command.command("errors")
+@format_option
+@click.pass_obj
+def errors(app: App) -> None:
+    """Show what failed, was denied or was interrupted."""
+    _show_entries(app.out, tuple(e for e in _entries(app) if e.failed), "No errors found")
+
+
+@command.command("migrations")
+@format_option
+@click.pass_obj
+def migrations_(app: App) -> None:
+    """Show what happened to each version: registered, applied, failed."""
+    from chameleondb.workflow.journal import migrations
+
+    _show_entries(app.out, migrations(_entries(app)), "No migration entries found")
+
+
+@command.command("search")
+@click.argument("text")
+@format_option
+@click.pass_obj
+def search(app: App, text: str) -> None:
+    """Show every event that holds TEXT, of all days."""
+    _show_entries(app.out, tuple(e for e in _entries(app) if e.holds(text)), f"Nothing found for {text}")
+
+
+def _entries(app: App) -> tuple[Entry, ...]:
+    from chameleondb.vault.store import Store
+    from chameleondb.workflow.clock import now
+    from chameleondb.workflow.journal import Journal, from_log, merged
+
+    history = Store(app.project.data, now).read(deep=False).history
+    log = from_log(history) if history else ()
+    return merged(log, Journal(app.project.local, now).entries(), _of_ledger(app, history))
+
+
+def _of_ledger(app: App, history: History | None) -> tuple[Entry, ...]:
+    from chameleondb.postgres.ledger import read_head, read_rows
+    from chameleondb.workflow.journal import from_ledger
+
+    try:
+        connection = app.connect(purpose="journal", read_only=True)
+        if not read_head(connection).readable:
+            return ()
+        return tuple(from_ledger(connection, read_rows(connection), history))
+    except (DatabaseError, UsageError) as error:
+        app.out.detail(f"the database was not consulted: {error.message}")
+        return ()
+
+
+def _show_entries(out: Output, entries: tuple[Entry, ...], none: str) -> None:
+    if out.json_wanted:
+        from dataclasses import asdict
+
+        return out.json({"entries": [asdict(e) for e in entries]})
+    if not entries:
+        return out.result(good("✓"), f" {none}")
+    out.result(f"{'Timestamp':<20}  {'Action':<10}  {'Version':<7}  {'Status':<11}  {'Duration':>8}  Details")
+    for entry in entries:
+        took = "" if entry.duration_ms is None else f"{entry.duration_ms} ms"
+        code = f"[{entry.code}] " if entry.code else ""
+        out.result(
+            f"{entry.at:<20}  {entry.action:<10}  {entry.version or '':<7}  {entry.status:<11}  {took:>8}  "
+            f"{code}{entry.detail.replace(chr(10), ' ')}"
+        )
+    return None

@@ -1,0 +1,196 @@
+"""``chameleon status``: which version is where, and what differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good
+from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, SchemaError, UsageError
+
+if TYPE_CHECKING:
+    from chameleondb.vault.history import Version
+    from chameleondb.workflow.in_force import Force
+    from chameleondb.workflow.migrate import Preview
+    from chameleondb.workflow.status import Drift
+    from chameleondb.workflow.trust import Inspection
+
+DRIFTED = 6
+_ICONS = {"readonly": "🔒", "standard": "🛡️", "privileged": "👑", "emergency": "🚨"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """Everything that was found out; `problem` is why the database, or the schema, could not be looked at."""
+
+    found: Inspection
+    drift: Drift
+    mode: Force | None
+    what: Preview | None = None
+    here: Version | None = None
+    interrupted: Version | None = None
+    problem: ChameleonError | None = None
+
+
+@click.command("status")
+@format_option
+@click.pass_obj
+def command(app: App) -> int:
+    """Show which version is applied, what is pending, what differs, and in which mode the project is.
+
+    Nothing is changed. Without a database, it tells what the vault knows.
+    """
+    state = _look(app)
+    if app.out.json_wanted:
+        app.out.json(_document(state))
+    else:
+        _show(app.out, state)
+    if state.found.violations:
+        return IntegrityError.exit_status
+    if state.problem is not None and state.problem.code != "CHM0501":
+        return state.problem.exit_status
+    return DRIFTED if state.drift.found else 0
+
+
+def _look(app: App) -> _State:
+    from chameleondb.vault.store import Store
+    from chameleondb.workflow.clock import now
+    from chameleondb.workflow.in_force import in_force
+    from chameleondb.workflow.pins import Pins, state_folder
+    from chameleondb.workflow.release import interrupted_version
+    from chameleondb.workflow.status import Drift, find_drift, version_here
+    from chameleondb.workflow.trust import inspect
+
+    problem: ChameleonError | None = None
+    connection = what = None
+    drift = Drift(lines=None, why="the database was not consulted")
+    try:
+        connection = app.connect(purpose="status", read_only=True)
+    except (DatabaseError, UsageError) as error:
+        problem = error
+    found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
+    if connection is not None and not found.violations:
+        drift = find_drift(Store(app.project.data, now), found, connection)
+        try:
+            what = _pending(app, connection)
+        except ChameleonError as error:
+            problem = error
+    mode = in_force(found.history, connection, now) if found.history else None
+    head = found.ledgered.head if found.ledgered else None
+    return _State(
+        found=found,
+        drift=drift,
+        mode=mode,
+        what=what,
+        here=version_here(found),
+        interrupted=interrupted_version(found.history, head) if found.history and head else None,
+        problem=problem,
+    )
+
+
+def _pending(app: App, connection: Any) -> Preview:
+    from chameleondb.cli.planning import preview_of
+
+    return preview_of(app, connection)[0]
+
+
+def _show(out: Output, state: _State) -> None:
+    found = state.found
+    history = found.history
+    current = history.current if history else None
+    out.result("Schema:")
+    out.result(f"  Current version:  {current.label if current else 'none'}")
+    if state.here is not None and current is not None and state.here.id != current.id:
+        out.result(f"  This database:    {state.here.label}")
+    for number, line in enumerate(_status_lines(state)):
+        out.result(f"  {'Status:' if number == 0 else '':<16} {line}")
+    for change in state.drift.lines or ():
+        out.result(f"  {'Drift:':<16} ⚠ {change.mark} {change.text}")
+    out.result()
+    out.result("Vault:")
+    if history is None:
+        out.result("  Versions:        none (not initialized: chameleon init)")
+    else:
+        out.result(f"  Versions:        {len(history.versions)} registered")
+    violations = found.violations
+    if violations:
+        out.result("  Integrity:       ", bad(f"✗ {len(violations)} violation{'s' if len(violations) > 1 else ''}"))
+        for finding in violations:
+            out.result(f"                   • {finding}")
+    elif history is not None:
+        out.result("  Integrity:       ", good("✓ OK"))
+    if state.mode is not None:
+        out.result(f"  Mode:            {_mode(state.mode)}")
+    _show_rest(out, state)
+
+
+def _status_lines(state: _State) -> list[str]:
+    """Return what is to be known first; usually one line."""
+    from chameleondb.workflow.describe import describe
+
+    lines = []
+    if state.interrupted is not None:
+        lines.append(f"⚠ {state.interrupted.label} is incomplete: chameleon migrate --apply finishes it")
+    if state.what is not None and state.what.pending:
+        count = len(describe(state.what.plan)) or len(state.what.unplanned) or len(state.what.plan.steps)
+        lines.append(f"⚠ {count} change{'s' if count > 1 else ''} pending: chameleon migrate shows them")
+    elif state.what is not None and state.interrupted is None:
+        lines.append("✓ Up to date")
+    if state.found.ledgered is not None and state.here is None and not state.found.violations:
+        lines.append("⚠ no version is applied to this database: chameleon migrate --apply")
+    if state.problem is not None:
+        lines.append(f"? not known: {state.problem.message}")
+    if not lines:
+        lines.append("? not known while the history is in doubt")
+    return lines
+
+
+def _mode(force: Force) -> str:
+    name = force.mode.label
+    if name == "readonly":
+        return f"{_ICONS[name]} readonly (locked)"
+    return f"{_ICONS[name]} {name} (until {force.until})"
+
+
+def _show_rest(out: Output, state: _State) -> None:
+    from chameleondb.cli.plan_view import show_rest
+
+    if isinstance(state.problem, SchemaError):
+        out.error(state.problem)
+    elif state.problem is not None and state.problem.hint:
+        out.note(state.problem.hint)
+    for finding in state.found.findings:
+        if finding not in state.found.violations:
+            out.note(f"{finding.severity.value}: {finding}")
+    if state.drift.lines is None and state.here is not None:
+        out.note(f"Drift not checked: {state.drift.why}")
+    if state.what is not None:
+        show_rest(out, state.what)
+
+
+def _document(state: _State) -> dict[str, Any]:
+    from chameleondb.cli.output import describe
+
+    history = state.found.history
+    current = history.current if history else None
+    return {
+        "schema": {
+            "current_version": current.label if current else None,
+            "database_version": state.here.label if state.here else None,
+            "pending": None if state.what is None else state.what.pending,
+            "interrupted": state.interrupted.label if state.interrupted else None,
+            "drift": None if state.drift.lines is None else [f"{line.mark} {line.text}" for line in state.drift.lines],
+            "drift_not_checked": state.drift.why,
+        },
+        "vault": {
+            "initialized": history is not None,
+            "versions": len(history.versions) if history else 0,
+            "integrity": "violated" if state.found.violations else "ok",
+            "mode": state.mode.mode.label if state.mode else None,
+            "mode_until": state.mode.until if state.mode else None,
+        },
+        "findings": [describe_finding(f) for f in (*state.found.findings, *state.drift.findings)],
+        "problem": describe(state.problem) if state.problem else None,
+    }

@@ -1,0 +1,180 @@
+"""What was done, by whom and with what end: read from the vault's log, from this machine's journal, from the ledger.
+
+The log and the ledger are evidence; the journal (``.chameleon/local/journal.jsonl``, one JSON object a line) is a
+convenience of this machine: it adds the failures and durations of its own commands, and losing it loses nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chameleondb import disk
+from chameleondb.canonical import canonical_json
+from chameleondb.errors import ChameleonError
+from chameleondb.postgres.ledger import Row, read_body
+from chameleondb.postgres.session import Connection
+from chameleondb.vault.history import History
+from chameleondb.vault.log import Line
+
+FILE = "journal.jsonl"
+_BYTES_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event. `at` is UTC; `status` is done, failed, denied or interrupted."""
+
+    at: str
+    action: str
+    status: str
+    source: str  # journal, log or ledger
+    version: str | None = None
+    duration_ms: int | None = None
+    code: str | None = None
+    detail: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it did not end as it was meant to."""
+        return self.status != "done"
+
+    def holds(self, text: str) -> bool:
+        """Whether a text, in any case, stands anywhere in it."""
+        return text.casefold() in " ".join(str(v) for v in asdict(self).values() if v is not None).casefold()
+
+
+@dataclass(slots=True)
+class Note:
+    """What a command tells of itself while it runs."""
+
+    version: str | None = None
+    detail: str = ""
+
+
+class Journal:
+    """This machine's journal of one project."""
+
+    def __init__(self, local: Path, now: Callable[[], datetime]) -> None:
+        self.path, self.now = local / FILE, now
+
+    @contextlib.contextmanager
+    def recorded(self, action: str) -> Iterator[Note]:
+        """Record how the block ends, also if it raises. A journal that cannot be written stops nothing."""
+        note, begun = Note(), time.monotonic()
+        status, code, detail = "done", None, None
+        try:
+            yield note
+        except ChameleonError as error:
+            status = "denied" if error.exit_status == 4 else "failed"
+            code, detail = error.code, error.message
+            raise
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            detail = type(error).__name__
+            raise
+        finally:
+            self._write(
+                Entry(
+                    at=f"{self.now():%Y-%m-%dT%H:%M:%SZ}",
+                    action=action,
+                    status=status,
+                    source="journal",
+                    version=note.version,
+                    duration_ms=round((time.monotonic() - begun) * 1000),
+                    code=code,
+                    detail=detail or note.detail,
+                )
+            )
+
+    def _write(self, entry: Entry) -> None:
+        facts = {k: v for k, v in asdict(entry).items() if v is not None and k != "source"}
+        with contextlib.suppress(OSError):
+            disk.make_directory(self.path.parent, mode=0o700)
+            disk.append(self.path, canonical_json(facts).encode() + b"\n", mode=0o600)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what can be read, oldest first; a line that a crash cut short is passed over."""
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_size > _BYTES_MAX:
+                return
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, TypeError, RecursionError):
+                    yield Entry(**json.loads(line), source="journal")
+
+
+def from_log(history: History) -> Iterator[Entry]:
+    """Yield the events of the vault's log."""
+    labels = {v.id: v.label for v in history.versions}
+    for line in history.lines:
+        fields = line.fields
+        status = "denied" if line.action == "DENIED" else "done"
+        version = fields.get("version") or labels.get(fields.get("old", ""))
+        yield Entry(
+            at=line.time,
+            action=line.action.lower(),
+            status=status,
+            source="log",
+            version=None if version == "none" else version,
+            detail=_told(line, labels),
+        )
+
+
+def _told(line: Line, labels: dict[str, str]) -> str:
+    fields = line.fields
+    match line.action:
+        case "REGISTER":
+            return f"{fields['summary']} ({fields['author']})"
+        case "MODE":
+            until = "" if fields["until"] == "none" else f" until {fields['until']}"
+            return f"{fields['from']} → {fields['to']}{until}"
+        case "SUPERSEDE":
+            return f"by {labels.get(fields['new'], fields['new'][:8])}"
+        case "DENIED":
+            return f"{fields['what']}: {fields['reason']}"
+        case "APPLIED" | "REPAIR" | "ADOPT":
+            return f"database {fields['db']}, ledger row {fields['ledger'].partition(':')[0]}"
+        case _:
+            return ""
+
+
+def from_ledger(connection: Connection, rows: Iterable[Row], history: History | None) -> Iterator[Entry]:
+    """Yield what the ledger tells beyond the log: failures, SQL by hand, versions without a receipt here.
+
+    Raises: DatabaseError.
+    """
+    labels = {v.id: v.label for v in history.versions} if history else {}
+    receipts = {r.ledger_hash for r in history.receipts} if history else set()
+    for row in rows:
+        if row.kind not in ("APPLIED", "REPAIR", "FAILED", "SQL") or row.hash in receipts:
+            continue
+        body: dict[str, Any] = read_body(connection, row.seq) if row.kind in ("FAILED", "SQL") else {}
+        detail = body.get("message") or body.get("text") or f"as {row.who}"
+        yield Entry(
+            at=f"{row.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            action=row.kind.lower(),
+            status="failed" if row.kind == "FAILED" else "done",
+            source="ledger",
+            version=labels.get(row.version_id or ""),
+            code=body.get("code"),
+            detail=str(detail),
+        )
+
+
+def merged(*sources: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries of all sources, oldest first; equal times keep the order of the sources."""
+    return tuple(sorted((e for source in sources for e in source), key=lambda e: e.at))
+
+
+_OF_VERSIONS = {"register", "applied", "repair", "supersede", "adopt", "migrate", "failed"}
+
+
+def migrations(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return what happened to versions, and the runs of ``migrate --apply`` of this machine."""
+    return tuple(e for e in entries if e.action in _OF_VERSIONS)

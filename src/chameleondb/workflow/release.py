@@ -1,0 +1,296 @@
+"""One ``migrate --apply`` of a project: the vault, the ledger and the database, in the order that survives a crash.
+
+    1 lock the vault   2 verify it   3 connect, lock the database   4 read the ledger, reconcile
+    5 plan, decide, ask for the mode   6 register: snapshot, hash, log, manifest
+    7 run, with the ledger's rows in the transactions that do the work   8 receipt: log, manifest
+
+Whatever instant a run ends at, the next one goes on from the log, the ledger and the catalog alone (docs/formats.md).
+The stages are methods, called in this order, so that a command can say what happens in between.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from chameleondb.apply.executor import Patience
+from chameleondb.apply.ports import Watcher
+from chameleondb.config import Project
+from chameleondb.errors import ChameleonError, IntegrityError
+from chameleondb.findings import Finding
+from chameleondb.modes.policy import Mode, Operation, require
+from chameleondb.names import Identity
+from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, record, unreadable
+from chameleondb.postgres.session import Connection, run_lock
+from chameleondb.vault.history import History, Version
+from chameleondb.vault.store import Store
+from chameleondb.workflow.author import author
+from chameleondb.workflow.in_force import anchored, effective_mode
+from chameleondb.workflow.migrate import Preview, Purpose, apply
+from chameleondb.workflow.pins import Pins
+from chameleondb.workflow.recording import Content, make_snapshot
+from chameleondb.workflow.trust import Inspection, Ledgered, inspect, missing_receipts, read_ledger, remember
+
+ADOPTABLE = {
+    "DATABASE_IS_A_COPY": "copy",
+    "DATABASE_ROLLED_BACK": "rolled-back",
+    "LEDGER_REWRITTEN": "rolled-back",
+    "ROLLED_BACK": "rolled-back",
+    "REWRITTEN_BEFORE_PIN": "rolled-back",
+    "LEDGER_MISSING": "ledger-missing",
+}
+"""What ``--adopt`` answers: findings that a copied or restored database explains, with the log's word for each."""
+
+
+class Case(enum.Enum):
+    """What a run has to do."""
+
+    NOTHING = "nothing"
+    REGISTER = "register"  # the files say something that no version says
+    APPLY = "apply"  # the newest version says it, and this database does not have it yet
+    RECOVER = "recover"  # the same, and a run of it was interrupted
+    REPAIR = "repair"  # this database had it already, and differs since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The case, the registered version that it is about, and the version that was never finished, if there is one."""
+
+    case: Case
+    version: Version | None = None
+    interrupted: Version | None = None
+
+
+def decide(
+    history: History | None,
+    head: Head,
+    what: Preview,
+    followed: Mapping[Identity, tuple[str, ...]],
+    is_version: Callable[[Version], bool],
+) -> Decision:
+    """Return what is to be done. Pure: the same log, ledger and plan give the same answer.
+
+    `followed` are the renames that the database's version has followed; a schema that declares others is recorded.
+    """
+    newest = history.newest if history else None
+    if history is None or newest is None:
+        return Decision(case=Case.REGISTER)
+    interrupted = interrupted_version(history, head)
+    if not is_version(newest):
+        return Decision(case=Case.REGISTER, interrupted=interrupted)
+    if head.version_id == newest.id:
+        settled = not what.plan.groups and followed == what.version.followed and head.open_run is None
+        return Decision(case=Case.NOTHING if settled else Case.REPAIR, version=newest)
+    if interrupted is not None and interrupted.id == newest.id:
+        return Decision(case=Case.RECOVER, version=newest, interrupted=interrupted)
+    return Decision(case=Case.APPLY, version=newest)
+
+
+def interrupted_version(history: History, head: Head) -> Version | None:
+    """Return the version whose run did not end: begun in this database, or registered and applied to none."""
+    begun = history.version(head.open_version_id) if head.open_version_id else None
+    if begun is not None and begun.id != head.version_id:
+        return begun
+    pending = history.pending
+    return pending if pending is not None and pending.id != head.version_id else None
+
+
+class Release:
+    """A run of ``migrate --apply``. `history` is what the vault holds at each stage; None until there is a vault."""
+
+    def __init__(self, project: Project, *, now: Callable[[], datetime], memory: Pins | None = None) -> None:
+        self.project, self.now, self.memory = project, now, memory
+        self.store = Store(project.data, now)
+        self.history: History | None = None
+        self.unverified: tuple[str, ...] = ()
+        self.connection: Connection
+        self.ledgered: Ledgered
+
+    @contextmanager
+    def locked_vault(self, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Hold the vault. Raises: LockNotAcquired; ChameleonError if nothing can be written here."""
+        with self.store.lock(self.project.settings.lock_deadline_s, waiting):
+            yield
+
+    def verify(self, *, skip: bool = False) -> None:
+        """Verify what is on disk, and that it can be written, before any database is asked.
+
+        Raises: IntegrityError, unless it is to be skipped and the log is sound; ChameleonError.
+        """
+        found = inspect(self.project.data, None, deep=False, memory=None)
+        self.history = found.history
+        if found.violations and not (skip and found.history is not None):
+            raise aborted(found.violations)
+        if self.history is not None:
+            self.store.probe()
+
+    @contextmanager
+    def locked_database(self, connection: Connection) -> Iterator[None]:
+        """Hold the right to migrate a database. Raises: LockNotAcquired."""
+        self.connection = connection
+        with run_lock(connection, RUN_LOCK_KEY, self.project.settings.lock_deadline_s):
+            yield
+
+    def reconcile(self, *, adopt: bool = False, skip: bool = False) -> tuple[str, ...]:
+        """Hold vault and ledger against each other, and put right what a crash has left; return what that was.
+
+        Raises: IntegrityError; ModeError where `adopt` or `skip` needs another mode; NotSupported.
+        """
+        found = inspect(self.project.data, self.connection, deep=False, memory=self.memory)
+        if found.ledgered is None:
+            raise unreadable(self.connection)
+        self.history, self.ledgered = found.history, found.ledgered
+        if skip and found.violations:
+            require(self.mode(), Operation.SKIP_VERIFICATION)
+            self.unverified = tuple(sorted({f.code for f in found.violations}))
+        else:
+            _require_sound(found, adopt=adopt)
+            self._adopt(found)
+        if self.history is None:
+            return ()
+        repaired = () if self.unverified else self.store.repair(found.verified)
+        self.history = self.store.read(deep=False).history or self.history
+        return (*repaired, *self._write_receipts(recovered=True))
+
+    def _adopt(self, found: Inspection) -> None:
+        """Record, in the ledger and in the log, that the database is meant to be what it is, if that is in doubt."""
+        reasons = [ADOPTABLE[f.code] for f in found.findings if f.code in ADOPTABLE]
+        if not reasons or self.history is None:
+            return
+        require(self.mode(), Operation.APPLY)
+        fact = {"kind": "ADOPT", "reason": reasons[0]}
+        row = record(self.connection, self.head, fact, anchored(self.history))
+        self.ledgered = self._read_ledger()
+        self.history = self.store.append(
+            self.history, "ADOPT", db=self.ledgered.identity.key, ledger=str(row), reason=reasons[0]
+        )
+
+    def _read_ledger(self) -> Ledgered:
+        ledgered = read_ledger(self.connection)
+        if ledgered is None:
+            raise unreadable(self.connection)
+        return ledgered
+
+    @property
+    def head(self) -> Head:
+        """Where the ledger stood before the run."""
+        return self.ledgered.head
+
+    def mode(self) -> Mode:
+        """The mode in force, the stricter of vault and ledger; standard for the first apply of a project, or its retry.
+
+        That is allowed exactly while neither the vault nor the ledger knows of any version that was applied.
+        """
+        history = self.history
+        if self.head.version == 0 and (history is None or not history.receipts):
+            return Mode.STANDARD
+        assert history is not None
+        return effective_mode(history, self.connection, self.now)
+
+    def authorize(self, what: Preview) -> None:
+        """Raises: ModeError if the mode does not allow what the plan does."""
+        destroys = any(h.name.destructive for h in what.plan.hazards)
+        require(self.mode(), Operation.DESTRUCTIVE_APPLY if destroys else Operation.APPLY)
+
+    def register(self, decision: Decision, content: Content) -> Version:
+        """Make the files a version of the vault, which is created if need be; return it."""
+        history = self.history or self.store.create()
+        parent = self.store.load(history.newest) if history.newest else None
+        snapshot = make_snapshot(
+            history,
+            parent,
+            content,
+            author=author(self.project.root),
+            now=self.now(),
+            major=self.connection.info.server_version // 10000,
+        )
+        history = self.store.register(history, snapshot)
+        version = history.versions[-1]
+        old = decision.interrupted
+        if old is not None and not any(r.id == old.id for r in history.receipts):
+            history = self.store.append(history, "SUPERSEDE", old=old.id, new=version.id)
+        self.history = history
+        return version
+
+    def run(
+        self,
+        what: Preview,
+        version: Version,
+        watcher: Watcher,
+        *,
+        is_repair: bool,
+        content: Content,
+        allowed: Iterable[str],
+    ) -> None:
+        """Change the database, and write the receipt. Raises: as `workflow.migrate.apply`; CHM2040 without receipt."""
+        assert self.history is not None
+        settings = self.project.settings
+        apply(
+            self.connection,
+            what,
+            watcher,
+            allowed=allowed,
+            patience=Patience(lock_timeout_s=settings.lock_timeout_s, deadline_s=settings.lock_deadline_s),
+            purpose=Purpose(
+                registered=_registered(self.history, version),
+                schema_hash=content.schema_hash,
+                is_repair=is_repair,
+                unverified=self.unverified,
+            ),
+        )
+        self.ledgered = self._read_ledger()
+        try:
+            self._write_receipts(recovered=False)
+        except (ChameleonError, OSError) as error:
+            raise ChameleonError(
+                "CHM2040",
+                f"{version.label} is applied, but its receipt could not be written: {error}",
+                hint="nothing is lost: make room, then run `chameleon migrate --apply` again, which only writes it",
+            ) from None
+
+    def _write_receipts(self, *, recovered: bool) -> tuple[str, ...]:
+        """Write the receipt of every version that the database has and the log does not know of."""
+        assert self.history is not None
+        database, written = self.ledgered.identity.key, []
+        for row in missing_receipts(self.history, self.ledgered):
+            version = self.history.version(row.version_id or "")
+            assert version is not None
+            facts = {"version": version.label, "hash": version.id, "db": database, "ledger": f"{row.seq}:{row.hash}"}
+            if row.kind == "REPAIR":
+                self.history = self.store.append(self.history, "REPAIR", what="drift", **facts)
+            else:
+                self.history = self.store.append(
+                    self.history, "APPLIED", **facts, recovered="yes" if recovered else "no"
+                )
+            written.append(f"receipt of {version.label}")
+        if self.memory is not None and not self.unverified:
+            remember(self.memory, self.history, self.ledgered)
+        return tuple(written)
+
+
+def _registered(history: History, version: Version) -> Registered:
+    return Registered(
+        label=version.label, version_id=version.id, vault=history.vault, log_seq=version.seq, log_sum=version.sum
+    )
+
+
+def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
+    """Return the error for a migration that findings forbid."""
+    return IntegrityError(findings, consequence="Migration aborted for safety", hint=_hint(findings))
+
+
+def _require_sound(found: Inspection, *, adopt: bool) -> None:
+    """Stop at violations, and at what only `adopt` answers unless it is asked for. Raises: IntegrityError."""
+    adoptable = tuple(f for f in found.findings if f.code in ADOPTABLE)
+    other = tuple(f for f in found.violations if f.code not in ADOPTABLE)
+    if other or (adoptable and not adopt):
+        raise aborted((*other, *adoptable))
+
+
+def _hint(findings: Iterable[Finding]) -> str:
+    if {f.code for f in findings} <= ADOPTABLE.keys():
+        return "if the database is meant to be what it is (a copy, or restored), add --adopt"
+    return "see `chameleon verify` and `cat .chameleon/vault/integrity.log`; if nobody meant it, restore a backup"

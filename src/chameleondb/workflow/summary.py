@@ -1,0 +1,77 @@
+"""What a version changes, in one line for the history: ``Added age field to User``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from chameleondb.diff import Action, Change, diff
+from chameleondb.kinds import KIND_OF
+from chameleondb.model.schema import Object, Schema
+from chameleondb.names import Identity
+
+INITIAL = "Initial schema"
+SENTENCES_MAX = 6
+
+_VERBS = {Action.CREATE: "Added", Action.DROP: "Removed", Action.ALTER: "Changed", Action.RENAME: "Renamed"}
+_LINKS = {Action.CREATE: "to", Action.DROP: "from", Action.ALTER: "of", Action.RENAME: "of"}
+
+
+def changes_between(source: Schema, target: Schema, hints: Mapping[Identity, Any]) -> tuple[Change, ...]:
+    """Return the changes from one version to the next; every object of a version is managed."""
+    return diff(source, target, KIND_OF, managed=lambda: frozenset(source.objects), hints=hints).changes
+
+
+def summarize(changes: Iterable[Change], entities: Mapping[Identity, str]) -> str:
+    """Return one line about changes. `entities` says what the user calls a table; of both versions."""
+    changes = tuple(changes)
+    whole = {c.id for c in changes if c.action in (Action.CREATE, Action.DROP)}
+    groups: dict[tuple[Action, str, str], list[str]] = {}
+    for change in changes:
+        if not _is_told_with_another(change, whole):
+            action, noun, owner, name = _told(change, entities)
+            groups.setdefault((action, noun, owner), []).append(name)
+    sentences = list(_sentences(groups))
+    left = len(sentences) - SENTENCES_MAX
+    return "; ".join(sentences[:SENTENCES_MAX] + ([f"{left} more changes"] if left > 0 else []))
+
+
+def _sentences(groups: Mapping[tuple[Action, str, str], list[str]]) -> Iterator[str]:
+    for (action, noun, owner), names in groups.items():
+        verb, listed = _VERBS[action], ", ".join(dict.fromkeys(names))
+        if not owner:
+            yield f"{verb} {noun} {listed}".replace("  ", " ")
+        else:
+            plural = "s" if len(set(names)) > 1 else ""
+            yield f"{verb} {listed} {noun}{plural} {_LINKS[action]} {owner}"
+
+
+def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str, str, str]:
+    """Return (action, noun, owner, name)."""
+    obj: Any = change.new or change.old
+    kind = KIND_OF[type(obj)]
+    parent = kind.parent(obj)
+    if kind.owns_columns:
+        old, new = (entities.get(o.id, str(o.id)) if o else "" for o in (change.old, change.new))
+        name = f"{old} to {new}" if change.action is Action.RENAME else new or old
+        return change.action, "", "", name
+    noun = "field" if change.id.space == "column" else kind.name.replace("_", " ")
+    name = change.id.name
+    if change.action is Action.RENAME and change.old is not None:
+        name = f"{change.old.id.name} (now {change.id.name})"
+    owner = entities.get(parent, str(parent)) if parent is not None else ""
+    return change.action, noun, owner, name
+
+
+def _is_told_with_another(change: Change, whole: set[Identity]) -> bool:
+    """What belongs to a table or a column that comes or goes is no news of its own."""
+    obj: Any = change.new or change.old
+    parent = KIND_OF[type(obj)].parent(obj)
+    if parent is not None and parent in whole:
+        return True
+    return change.id.space != "column" and any(r in whole for r in _of_own_table(obj, parent))
+
+
+def _of_own_table(obj: Object, parent: Identity | None) -> Iterator[Identity]:
+    references = KIND_OF[type(obj)].references(obj)
+    return (r for r in references if r.space == "column" and (parent is None or r.table == parent))

@@ -1,0 +1,351 @@
+"""Vault, ledger and memory held against each other.
+
+The vault is the authority for which versions exist, the ledger for what was applied to one database; each remembers the
+other: every row of a run names the log line that registered its version, every receipt on disk names the row of its
+commit. `cross_check` is a pure function of what was read; `inspect` reads it.
+
+Only REGISTER lines anchor a row. Clones of a project share those; mode changes and receipts of a clone that is thrown
+away, as CI does, would otherwise look like a history that was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chameleondb.findings import Finding, Severity, of_severity
+from chameleondb.postgres.ledger import (
+    DatabaseIdentity,
+    Head,
+    Row,
+    check_rows,
+    protection,
+    read_head,
+    read_identity,
+    read_rows,
+)
+from chameleondb.postgres.session import Connection
+from chameleondb.vault.files import read_files
+from chameleondb.vault.history import History, Receipt
+from chameleondb.vault.verify import Verified
+from chameleondb.vault.verify import verify as verify_files
+from chameleondb.workflow import clock, pins
+from chameleondb.workflow.in_force import in_force
+from chameleondb.workflow.pins import Pins, Seen
+
+NO_VAULT = "none"  # in rows written by a program that keeps no vault
+RESTORE = "restore .chameleon/vault from git or a backup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledgered:
+    """What one database says of itself."""
+
+    head: Head
+    rows: tuple[Row, ...]
+    identity: DatabaseIdentity
+
+    @property
+    def applied(self) -> tuple[Row, ...]:
+        """The rows that made a version the database's own."""
+        return tuple(r for r in self.rows if r.kind == "APPLIED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Everything that was read, what is wrong with it, and what could not be consulted."""
+
+    verified: Verified
+    ledgered: Ledgered | None  # None: no database, or the role may not read the ledger
+    findings: tuple[Finding, ...]
+    not_consulted: tuple[str, ...] = field(default=())
+
+    @property
+    def history(self) -> History | None:
+        """The vault's history; None if there is no vault, or none that can be read."""
+        return self.verified.history
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        """What must stop everything."""
+        return of_severity(self.findings, Severity.VIOLATION)
+
+
+def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pins | None) -> Inspection:
+    """Verify the vault below `data`, the ledger of a database, and both against each other and the memory.
+
+    Raises: DatabaseError.
+    """
+    files = read_files(data, deep=deep)
+    verified = verify_files(files, deep=deep)
+    not_consulted = []
+    ledgered = None
+    if connection is None:
+        not_consulted += ["database", "ledger"]
+    else:
+        ledgered = read_ledger(connection)
+        if ledgered is None:
+            not_consulted.append("ledger")
+    history = verified.history
+    seen = memory.seen(history.vault) if memory and history else None
+    if seen is None:
+        not_consulted.append("memory")
+    findings = [*verified.findings]
+    if connection is not None and ledgered is not None:
+        findings += check_rows(ledgered.rows)
+        findings += cross_check(history, ledgered, exists=files.exists)
+        if deep:
+            findings += protection(connection)
+        if history is not None:
+            findings += in_force(history, connection, clock.now).findings
+    if history is not None and seen is not None:
+        findings += recall(history, ledgered, seen)
+    return Inspection(
+        verified=verified, ledgered=ledgered, findings=tuple(findings), not_consulted=tuple(not_consulted)
+    )
+
+
+def read_ledger(connection: Connection) -> Ledgered | None:
+    """Return what a database says of itself; None if the role may not read it. Raises: DatabaseError."""
+    head = read_head(connection)
+    if not head.readable:
+        return None
+    rows = read_rows(connection) if head.exists else ()
+    return Ledgered(head=head, rows=rows, identity=read_identity(connection))
+
+
+def cross_check(history: History | None, ledgered: Ledgered, *, exists: bool = True) -> tuple[Finding, ...]:
+    """Hold a history and a ledger against each other."""
+    if history is None:
+        return () if exists else tuple(_without_vault(ledgered.rows))
+    ours = [r for r in ledgered.rows if r.vault_id == history.vault]
+    return (
+        *_foreign(history, ledgered.rows),
+        *_anchors(history, ours),
+        *_unknown_versions(history, ours),
+        *_receipts(history, ledgered),
+        *_without_receipt(history, ledgered),
+        *_identity(history, ledgered),
+        *_interrupted(history, ledgered.head),
+    )
+
+
+def _without_vault(rows: Iterable[Row]) -> Iterator[Finding]:
+    vaults = sorted({r.vault_id for r in rows if r.vault_id and r.vault_id != NO_VAULT})
+    if vaults:
+        yield Finding(
+            code="VAULT_MISSING",
+            place=".chameleon/vault",
+            message="the database was migrated from a vault that is not here",
+            expected=f"vault {vaults[0]}",
+            hint=RESTORE,
+        )
+
+
+def _foreign(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
+    for row in rows:
+        if row.vault_id and row.vault_id not in (history.vault, NO_VAULT):
+            yield Finding(
+                code="LEDGER_FOREIGN_VAULT",
+                place=f"ledger row {row.seq}",
+                message="the database belongs to another project's vault",
+                expected=f"vault {history.vault}",
+                actual=f"vault {row.vault_id}",
+                hint="check DATABASE_URL; if the vault was replaced, " + RESTORE,
+            )
+            return
+
+
+def _anchors(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
+    for row in rows:
+        if not row.log_seq:
+            continue
+        if row.log_seq > len(history.lines):
+            yield Finding(
+                code="VAULT_ROLLED_BACK",
+                place="integrity.log",
+                message=f"the database knows a log of at least {row.log_seq} lines",
+                expected=f"{row.log_seq} lines",
+                actual=f"{len(history.lines)} lines",
+                hint=f"get the newest vault (git pull), or {RESTORE}",
+            )
+            return
+        line = history.lines[row.log_seq - 1]
+        if line.sum != row.log_sum:
+            yield Finding(
+                code="VAULT_LOG_REWRITTEN",
+                place=f"integrity.log:{row.log_seq}",
+                message="the database knows another line at this place",
+                expected=f"sum {row.log_sum}",
+                actual=f"sum {line.sum}",
+                hint=f"is this another branch? get the newest vault (git pull), or {RESTORE}",
+            )
+            return
+
+
+def _unknown_versions(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
+    for row in rows:
+        if row.kind == "APPLIED" and row.version_id and history.version(row.version_id) is None:
+            yield Finding(
+                code="APPLIED_VERSION_NOT_IN_VAULT",
+                place=f"ledger row {row.seq}",
+                message="a version is applied that the vault does not have",
+                actual=f"version {row.version_id}",
+                hint="get the newest vault (git pull); if two branches made a version of one number, "
+                "see `chameleon vault rebase`",
+            )
+            return
+
+
+def _receipts(history: History, ledgered: Ledgered) -> Iterator[Finding]:
+    """A receipt on disk without its row: the database is older than its receipts, or somebody rewrote it."""
+    own = own_receipts(history, ledgered.identity.key)
+    if own and not ledgered.rows:
+        yield Finding(
+            code="LEDGER_MISSING",
+            place="chameleon.ledger",
+            message="the ledger is gone, and this database had one",
+            hint="restore the schema chameleon from a backup of the database; "
+            "if the database itself was restored, `chameleon migrate --apply --adopt`",
+        )
+        return
+    rows = {r.seq: r for r in ledgered.rows}
+    for receipt in own:
+        row = rows.get(receipt.ledger_seq)
+        if row is None:
+            yield Finding(
+                code="DATABASE_ROLLED_BACK",
+                place=f"ledger row {receipt.ledger_seq}",
+                message=f"{receipt.label} was applied to this database, and its ledger does not know",
+                expected=f"row {receipt.ledger_seq} with hash {receipt.ledger_hash}",
+                hint="was the database restored from an older backup? then `chameleon migrate --apply --adopt`",
+            )
+            return
+        if row.hash != receipt.ledger_hash:
+            yield Finding(
+                code="LEDGER_REWRITTEN",
+                place=f"ledger row {receipt.ledger_seq}",
+                message=f"this is not the row that the receipt of {receipt.label} names",
+                expected=f"hash {receipt.ledger_hash}",
+                actual=f"hash {row.hash}",
+                hint="compare the ledger with a backup of the database",
+            )
+            return
+
+
+def missing_receipts(history: History, ledgered: Ledgered) -> tuple[Row, ...]:
+    """Return the rows that made a version of ours current in this database and have no receipt on disk."""
+    known = {(r.ledger_seq, r.ledger_hash) for r in history.receipts}
+    return tuple(
+        r
+        for r in ledgered.rows
+        if r.kind in ("APPLIED", "REPAIR")
+        and r.vault_id == history.vault
+        and r.version_id
+        and history.version(r.version_id) is not None
+        and (r.seq, r.hash) not in known
+    )
+
+
+def _without_receipt(history: History, ledgered: Ledgered) -> Iterator[Finding]:
+    for row in missing_receipts(history, ledgered):
+        version = history.version(row.version_id or "")
+        assert version is not None
+        yield Finding(
+            code="RECEIPT_MISSING_ON_DISK",
+            place="integrity.log",
+            message=f"{version.label} is applied to this database, and its receipt is not in the log",
+            expected=f"receipt of ledger row {row.seq}",
+            hint="the next `chameleon migrate --apply` writes it",
+        )
+
+
+def _identity(history: History, ledgered: Ledgered) -> Iterator[Finding]:
+    begun, now = ledgered.head.database, ledgered.identity.key
+    if begun is None or begun.key == now:
+        return
+    last_begin = max((r.seq for r in ledgered.rows if r.kind == "BEGIN"), default=0)
+    adopted = {n.fields["ledger"] for n in history.lines if n.action == "ADOPT" and n.fields["db"] == now}
+    if any(r.seq > last_begin and f"{r.seq}:{r.hash}" in adopted for r in ledgered.rows):
+        return
+    yield Finding(
+        code="DATABASE_IS_A_COPY",
+        place="chameleon.ledger",
+        message="the database is a copy or a restore of another one",
+        expected=begun.key,
+        actual=now,
+        hint="to go on with it, `chameleon migrate --apply --adopt`",
+    )
+
+
+def _interrupted(history: History, head: Head) -> Iterator[Finding]:
+    if head.open_run is None:
+        return
+    version = history.version(head.open_version_id or "")
+    yield Finding(
+        code="RUN_INTERRUPTED",
+        place="chameleon.ledger",
+        message=f"the migration to {version.label if version else 'a version'} is not finished",
+        hint="the next `chameleon migrate --apply` goes on with it",
+    )
+
+
+def recall(history: History, ledgered: Ledgered | None, seen: Seen) -> tuple[Finding, ...]:
+    """Hold what is there against what this user saw last."""
+    return (*_recall_vault(history, seen), *(_recall_ledger(ledgered, seen) if ledgered else ()))
+
+
+def _recall_vault(history: History, seen: Seen) -> Iterator[Finding]:
+    head = seen.vault
+    if head is None:
+        return
+    if head.seq > len(history.lines) or history.lines[head.seq - 1].sum != head.hash:
+        # Every change of a git branch does this, so it is no proof of anything.
+        yield Finding(
+            code="VAULT_UNLIKE_LAST_SEEN",
+            place=f"integrity.log:{head.seq}",
+            message="the vault is not the one that was seen here last, or an older one",
+            expected=f"line {head.seq} with sum {head.hash}",
+            hint="normal after changing the git branch; `chameleon verify` with a database tells",
+        )
+
+
+def _recall_ledger(ledgered: Ledgered, seen: Seen) -> Iterator[Finding]:
+    head = seen.ledgers.get(ledgered.identity.key)
+    if head is None:
+        return
+    row = next((r for r in ledgered.rows if r.seq == head.seq), None)
+    if row is None:
+        yield Finding(
+            code="ROLLED_BACK",
+            place=f"ledger row {head.seq}",
+            message="the ledger was longer when it was seen here last",
+            expected=f"row {head.seq} with hash {head.hash}",
+            hint="was the database restored from an older backup? then `chameleon migrate --apply --adopt`",
+        )
+    elif row.hash != head.hash:
+        yield Finding(
+            code="REWRITTEN_BEFORE_PIN",
+            place=f"ledger row {head.seq}",
+            message="the ledger has another row here than when it was seen last",
+            expected=f"hash {head.hash}",
+            actual=f"hash {row.hash}",
+            hint="compare the ledger and the vault with backups of both",
+        )
+
+
+def remember(memory: Pins, history: History, ledgered: Ledgered | None) -> None:
+    """Remember the heads of a vault and a ledger that were found to be in order."""
+    newest = history.newest
+    head = pins.Head(newest.seq, newest.sum) if newest else None
+    ledgers = {}
+    if ledgered is not None and ledgered.rows:
+        ledgers[ledgered.identity.key] = pins.Head(ledgered.rows[-1].seq, ledgered.rows[-1].hash)
+    memory.remember(history.vault, Seen(head, ledgers))
+
+
+def own_receipts(history: History, database: str) -> tuple[Receipt, ...]:
+    """Return the receipts of one database that count: an ADOPT line has closed the book on those before it."""
+    adopted = max((n.seq for n in history.lines if n.action == "ADOPT" and n.fields["db"] == database), default=0)
+    return tuple(r for r in history.receipts if r.db == database and r.seq > adopted)
