@@ -222,12 +222,13 @@ def violation_lines(findings: Iterable[Finding], consequence: str) -> list[str]:
     findings = tuple(findings)
     in_vault = any("ledger" not in f.place for f in findings)
     what = "Schema vault has been modified!" if in_vault else "The ledger is not what the vault knows of it!"
-    lines = ["❌ INTEGRITY VIOLATION DETECTED"]
-    for finding in findings:
-        lines.append(f"   • {finding}")
-        if finding.hint:
-            lines.append(f"     → {finding.hint}")
-    return [*lines, f"   🚨 {what}", f"   ❌ {consequence}"]
+    found = (f"   • {finding}" for finding in findings)
+    return ["❌ INTEGRITY VIOLATION DETECTED", *found, f"   🚨 {what}", f"   ❌ {consequence}"]
+
+
+def ways_out(findings: Iterable[Finding]) -> list[str]:
+    """Return what to do about findings, each advice once."""
+    return list(dict.fromkeys(f.hint for f in findings if f.hint))
 
 
 def _server_says(error: DatabaseError, verbosity: int) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good
+from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good, ways_out
 from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, SchemaError, UsageError
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _show(out: Output, state: _State) -> None:
         out.result(f"  This database:    {state.here.label}")
     for number, line in enumerate(_status_lines(state)):
         out.result(f"  {'Status:' if number == 0 else '':<16} {line}")
-    for change in state.drift.lines or ():
-        out.result(f"  {'Drift:':<16} ⚠ {change.mark} {change.text}")
+    for number, change in enumerate(state.drift.lines or ()):
+        out.result(f"  {'Drift:' if number == 0 else '':<16} ⚠ {change.mark} {change.text}")
     out.result()
     out.result("Vault:")
     if history is None:
@@ -164,7 +164,9 @@ def _show_rest(out: Output, state: _State) -> None:
     for finding in state.found.findings:
         if finding not in state.found.violations:
             out.note(f"{finding.severity.value}: {finding}")
-    if state.drift.lines is None and state.here is not None:
+    for hint in ways_out(state.found.violations):
+        out.note(f"help: {hint}")
+    if state.drift.lines is None and state.here is not None and not state.found.violations:
         out.note(f"Drift not checked: {state.drift.why}")
     if state.what is not None:
         show_rest(out, state.what)

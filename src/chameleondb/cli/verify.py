@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good, violation_lines
+from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good, violation_lines, ways_out
 from chameleondb.errors import ChameleonError, DatabaseUnreachable, IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _show(out: Output, found: Inspection, drift: Drift, why: str | ChameleonErro
     if found.violations:
         for line in violation_lines(found.violations, "Nothing may be applied until this is resolved"):
             out.result(line)
+        for hint in ways_out(found.violations):
+            out.note(f"help: {hint}")
     else:
         out.result("✅ All versions verified")
     for finding in found.findings:

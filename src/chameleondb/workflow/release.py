@@ -291,6 +291,5 @@ def _require_sound(found: Inspection, *, adopt: bool) -> None:
 
 
 def _hint(findings: Iterable[Finding]) -> str:
-    if {f.code for f in findings} <= ADOPTABLE.keys():
-        return "if the database is meant to be what it is (a copy, or restored), add --adopt"
-    return "see `chameleon verify` and `cat .chameleon/vault/integrity.log`; if nobody meant it, restore a backup"
+    hints = dict.fromkeys(f.hint for f in findings if f.hint)
+    return "; ".join(hints) or "see `chameleon verify` and `cat .chameleon/vault/integrity.log`"
