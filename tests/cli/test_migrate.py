@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.command import Chameleon
 
 pytestmark = pytest.mark.server
 
@@ -33,33 +32,6 @@ CREATE INDEX idx_users_age ON users(age);
 """
 
 
-class Chameleon:
-    """The command, in a project of its own, on a database of its own."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
-
-    def write(self, text: str) -> None:
-        (self.folder / "schema.cham").write_text(text, encoding="utf-8")
-
-    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "chameleondb", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "DATABASE_URL": self.url, "PYTHONUTF8": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stderr
-        return done
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(sql.encode()).fetchall()
-
-
 @pytest.fixture
 def tool(project: Path, database_url: str) -> Chameleon:
     return Chameleon(project, database_url)
@@ -69,6 +41,7 @@ def tool(project: Path, database_url: str) -> Chameleon:
 def applied(tool: Chameleon) -> Chameleon:
     tool.write(BEFORE)
     tool.run("migrate", "--apply")
+    tool.unlock()
     tool.write(AFTER)
     return tool
 

@@ -182,12 +182,12 @@ class Release:
     def mode(self) -> Mode:
         """The mode in force, the stricter of vault and ledger; standard for the first apply of a project, or its retry.
 
-        That is allowed exactly while neither the vault nor the ledger knows of any version that was applied.
+        That is allowed exactly while neither a vault nor the ledger knows of any version that was applied.
         """
-        history = self.history
-        if self.head.version == 0 and (history is None or not history.receipts):
+        history, head = self.history, self.head
+        if (history is None or not history.receipts) and (head.version == 0 or head.vault_id is None):
             return Mode.STANDARD
-        assert history is not None
+        assert history is not None  # a ledger of some vault would have been a violation
         return effective_mode(history, self.connection, self.now)
 
     def authorize(self, what: Preview) -> None:

@@ -1,0 +1,69 @@
+"""The command as a user runs it: in a project folder of its own, on a database of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from chameleondb.modes import change
+from chameleondb.modes.change import format_time
+from chameleondb.modes.key import PublicKey, derive
+from chameleondb.modes.policy import Mode
+from chameleondb.vault.store import Store
+
+PASSWORD = "a lizard in seven colours"
+
+
+class Chameleon:
+    """The command, in a folder and on a database."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+
+    def write(self, text: str) -> None:
+        (self.folder / "schema.cham").write_text(text, encoding="utf-8")
+
+    def run(self, *arguments: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "chameleondb", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONUTF8": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def unlock(self, mode: Mode = Mode.STANDARD) -> None:
+        """Put the vault into another mode, with a password that costs nothing to check."""
+        unlock(self.folder, mode)
+
+
+def unlock(folder: Path, mode: Mode = Mode.STANDARD) -> None:
+    """Put the vault of a project, which is made if need be, into another mode for a day."""
+    store = Store(folder / ".chameleon", lambda: datetime.now(UTC))
+    history = store.read(deep=False).history or store.create()
+    if history.keys:
+        private = derive(PASSWORD, history.keys[-1])
+    else:
+        private = derive(PASSWORD, PublicKey(m=8, t=1, p=1, salt="00" * 16, key="00" * 32))
+        history = store.append(history, "AUTH_SET", **private.public.fields())
+    until = format_time(datetime.now(UTC) + timedelta(hours=24))
+    before = change.effective(history.mode_changes, datetime.now(UTC))
+    signed = change.message(
+        place="vault", vault=history.vault, prev=history.head[1], from_=before, to=mode, until=until
+    )
+    store.append(
+        history, "MODE", **{"from": before.label, "to": mode.label, "until": until, "sig": private.sign(signed)}
+    )
