@@ -1,4 +1,4 @@
-"""The remembered answer "nothing to do" is given only for the very files, ledger and catalog that it was found for."""
+"""The remembered answer "nothing to do" is given only for the very files, ledger and catalogs that it was found for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from chameleondb.diagnostics import Source
+from chameleondb.postgres.fingerprint import _SERVER
 from chameleondb.postgres.session import connect
 from chameleondb.postgres.url import Target
 from chameleondb.workflow.elaboration import Cache
@@ -46,7 +47,10 @@ CHANGES = {
     "table by hand": "CREATE TABLE mine (a int)",
     "trigger": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';"
     " CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f()",
+    "tablespace": "ALTER TABLE users SET TABLESPACE fast",
     "view": "CREATE OR REPLACE VIEW v AS SELECT email FROM users WHERE age > 1",
+    "what is changed and changed back": "ALTER TABLE users ALTER age SET DEFAULT 2; ALTER TABLE users ALTER age SET"
+    " DEFAULT 1",
 }
 
 
@@ -88,6 +92,38 @@ def test_any_change_of_the_catalog_is_seen(change: str, looking: Looking, databa
     with psycopg.connect(database) as connection:
         connection.execute(CHANGES[change].encode())
     assert not looking.recalls()
+
+
+def test_rows_and_statistics_are_none_of_it(looking: Looking, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO users SELECT i, i, i, 'pro' FROM generate_series(1, 1000) i")
+        connection.execute("SELECT nextval('numbers')")
+        connection.execute("VACUUM ANALYZE")
+    assert looking.recalls()
+
+
+def test_what_is_rolled_back_is_no_change(looking: Looking, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER TABLE users ADD COLUMN x int")
+        connection.rollback()
+    assert looking.recalls()
+
+
+def test_a_change_by_an_older_transaction_is_seen(looking: Looking, database: str) -> None:
+    with psycopg.connect(database) as connection, psycopg.connect(database, autocommit=True) as other:
+        connection.execute("ALTER TABLE users ALTER age SET DEFAULT 3")
+        other.execute("CREATE TABLE newer (a int)")
+        other.execute("DROP TABLE newer")
+        looking.look()
+        assert looking.recalls()
+        connection.commit()
+        assert not looking.recalls()
+
+
+def test_another_server_process_remembers_nothing(looking: Looking) -> None:
+    server = "pg_catalog.pg_postmaster_start_time()"
+    with patch("chameleondb.postgres.fingerprint._SERVER", _SERVER.replace(server, "now()")):
+        assert not looking.recalls()
 
 
 def test_a_change_of_the_files_is_seen(looking: Looking) -> None:

@@ -6,7 +6,6 @@ claims is returned as unmodelled.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,69 +27,25 @@ def read_schema(
     namespaces: Sequence[str] = (DEFAULT_NAMESPACE,),
     *,
     unmodelled: bool = True,
-    digest: Digest | None = None,
 ) -> Schema:
-    """Return what the database holds in the given schemas; `digest` hears every row of it.
+    """Return what the database holds in the given schemas.
 
     Raises: DatabaseError, with the missing right named.
     """
-    digest = digest or Digest()
     with translated(), snapshot(connection):
-        version = connection.info.server_version
         numbers = _namespaces(connection, namespaces)
-        digest.add((version, sorted(numbers.items())))
         oids = Oids()
         objects: list[Object] = []
         for kind in kinds:
             rows = _rows(connection, kind, numbers, oids.tables)
-            digest.add(rows)
             if kind.owns_columns:
                 oids.tables = [row[0] for row in rows]
             objects += _decode(kind, rows, oids)
         rest: tuple[Unmodelled, ...] = ()
         if unmodelled:
             rest = read_unmodelled(connection, oids.objects, list(numbers))
-        links = _edge_rows(connection)
-        digest.add((rest, links))
-        edges = _edges(connection, links, oids)
+        edges = _edges(connection, oids)
     return Schema({o.id: o for o in objects}, edges, rest)
-
-
-class Digest:
-    """A hash over rows of a catalog. They hold OIDs, so it means something for one database only."""
-
-    def __init__(self, *, wanted: bool = False) -> None:
-        self._hash = hashlib.sha256() if wanted else None
-
-    def add(self, rows: object) -> None:
-        """Hear some rows."""
-        if self._hash is not None:
-            self._hash.update(repr(rows).encode("utf-8", "backslashreplace"))
-
-    @property
-    def text(self) -> str:
-        """The hash so far, in hexadecimal."""
-        assert self._hash is not None
-        return self._hash.hexdigest()
-
-
-def read_digest(connection: Connection, kinds: Iterable[Kind[Any]], namespaces: Sequence[str]) -> str:
-    """Return the digest that `read_schema` would give, for the price of the queries alone. Raises: DatabaseError."""
-    digest = Digest(wanted=True)
-    with translated(), snapshot(connection):
-        numbers = _namespaces(connection, namespaces)
-        digest.add((connection.info.server_version, sorted(numbers.items())))
-        tables: list[int] = []
-        claimed: set[tuple[str, int]] = set()
-        for kind in kinds:
-            rows = _rows(connection, kind, numbers, tables)
-            digest.add(rows)
-            if kind.owns_columns:
-                tables = [row[0] for row in rows]
-            claimed.update((kind.catalog, row[0]) for row in rows)
-        rest = read_unmodelled(connection, claimed, list(numbers))
-        digest.add((rest, _edge_rows(connection)))
-    return digest.text
 
 
 def _rows(
@@ -143,14 +98,10 @@ _EDGES = """
                 AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.refobjid AND c.relkind IN ('S', 'i'))))"""
 
 
-def _edge_rows(connection: Connection) -> list[tuple[Any, ...]]:
-    return sorted(connection.execute(_EDGES.encode()).fetchall(), key=repr)
-
-
-def _edges(connection: Connection, rows: Iterable[tuple[Any, ...]], oids: Oids) -> dict[Identity, frozenset[Identity]]:
+def _edges(connection: Connection, oids: Oids) -> dict[Identity, frozenset[Identity]]:
     edges: dict[Identity, set[Identity]] = {}
     defaults: dict[int, Identity] | None = None
-    for catalog, oid, number, ref_catalog, ref_oid, extension in rows:
+    for catalog, oid, number, ref_catalog, ref_oid, extension in connection.execute(_EDGES.encode()).fetchall():
         if catalog == "pg_catalog.pg_attrdef":
             defaults = _default_owners(connection, oids) if defaults is None else defaults
             own = defaults.get(oid)

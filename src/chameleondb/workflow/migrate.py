@@ -7,13 +7,13 @@ Both go the same way: elaborate what is declared, read the database, diff, ask t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
-from chameleondb.canonical import plain, restore, schema_hash
+from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, StalePlan
@@ -25,7 +25,7 @@ from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Group, Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
-from chameleondb.postgres.catalog import Digest, read_digest, read_schema
+from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
@@ -34,6 +34,8 @@ from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
 from chameleondb.workflow.elaboration import Cache, Desired, OpenShadow, elaborate
 from chameleondb.workflow.proof import prove
+from chameleondb.workflow.settled import read_moment, settle
+from chameleondb.workflow.settled import recall as settled_plan
 from chameleondb.workflow.source import Files
 
 
@@ -67,19 +69,19 @@ def preview(
     """Return what would change. Without a `cache`, everything declared is elaborated.
 
     With `recall`, the answer may be the cache's, if that was "nothing to do" for these very files, this ledger and this
-    catalog, row by row; `source` and `target` are empty then, and there is nothing to apply.
+    state of the catalogs; `source` and `target` are empty then, and there is nothing to apply.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
     head = read_head(connection)
     cache = cache or Cache(None)
-    if recall and (settled := _recalled(connection, files, head, cache)) is not None:
-        return settled
+    moment = read_moment(connection, head) if recall else None
+    if moment and (settled := settled_plan(cache, files, moment)):
+        return Preview(plan=settled, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
     major = connection.info.server_version // 10000
     desired = elaborate(files, open_shadow, major=major, cache=cache)
     namespaces = tuple(sorted({*desired.namespaces, *head.namespaces}))
-    digest = Digest(wanted=recall)
-    source = read_schema(connection, KINDS, namespaces, digest=digest)
+    source = read_schema(connection, KINDS, namespaces)
     what = Preview(
         plan=_plan(connection, source, desired, head, small_table_bytes),
         source=source,
@@ -92,8 +94,8 @@ def preview(
         ),
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
     )
-    if recall and not what.pending:
-        _settle(files, what, namespaces, digest, cache)
+    if moment and not what.pending:
+        settle(cache, files, moment, what.plan)
     return what
 
 
@@ -110,37 +112,6 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
         notes=(*plan.notes, *_unknown(connection, head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
     )
-
-
-_SETTLED = "settled"
-
-
-def _settle(files: Files, what: Preview, namespaces: Sequence[str], digest: Digest, cache: Cache) -> None:
-    """Remember that there was nothing to do, with all that this depended on: the rows are those that were compared."""
-    data = {
-        "files": files.key,
-        "head": what.head.hash,
-        "catalog": digest.text,
-        "read": list(namespaces),
-        "unmanaged": plain(what.plan.unmanaged),
-        "unmodelled": plain(what.plan.unmodelled),
-        "notes": list(what.plan.notes),
-    }
-    cache.save(_SETTLED, data)
-
-
-def _recalled(connection: Connection, files: Files, head: Head, cache: Cache) -> Preview | None:
-    saved = cache.load(_SETTLED)
-    if saved.get("files") != files.key or saved.get("head") != head.hash:
-        return None
-    if read_digest(connection, KINDS, saved["read"]) != saved.get("catalog"):
-        return None
-    plan = Plan(
-        unmanaged=tuple(restore(Identity, i) for i in saved["unmanaged"]),
-        unmodelled=tuple(restore(Unmodelled, u) for u in saved["unmodelled"]),
-        notes=tuple(saved["notes"]),
-    )
-    return Preview(plan=plan, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
 
 
 def _unknown(connection: Connection, head: Head) -> tuple[str, ...]:
