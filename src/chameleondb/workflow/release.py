@@ -32,7 +32,7 @@ from chameleondb.workflow.in_force import anchored, effective_mode
 from chameleondb.workflow.migrate import Preview, Purpose, apply
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
-from chameleondb.workflow.trust import Inspection, Ledgered, inspect, missing_receipts, read_ledger, remember
+from chameleondb.workflow.trust import NO_VAULT, Inspection, Ledgered, inspect, missing_receipts, read_ledger, remember
 
 ADOPTABLE = {
     "DATABASE_IS_A_COPY": "copy",
@@ -184,8 +184,9 @@ class Release:
 
         That is allowed exactly while neither a vault nor the ledger knows of any version that was applied.
         """
-        history, head = self.history, self.head
-        if (history is None or not history.receipts) and (head.version == 0 or head.vault_id is None):
+        history = self.history
+        known = any(r.kind == "APPLIED" and r.vault_id != NO_VAULT for r in self.ledgered.rows)
+        if not known and (history is None or not history.receipts):
             return Mode.STANDARD
         assert history is not None  # a ledger of some vault would have been a violation
         return effective_mode(history, self.connection, self.now)
