@@ -57,6 +57,10 @@ server: setup ## what talks to PostgreSQL
 cases: setup ## every change of every kind, both ways
 	@$(PYTEST) -n $(JOBS) --dist worksteal tests/cases
 
+.PHONY: crash
+crash: setup ## migrations killed at every single instant
+	@CHAMELEON_TEST_INSTANTS=all $(PYTEST) -n $(JOBS) --dist worksteal tests/crash
+
 .PHONY: matrix
 matrix: setup ## server tests on PostgreSQL 15, 16, 17 and 18
 	@$(BIN)/python tools/servers.py 15 16 17 18

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from chameleondb.modes import change
 from chameleondb.modes.change import format_time
@@ -45,9 +47,22 @@ class Chameleon:
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql.encode()).fetchall()
 
+    def execute(self, *statements: str) -> None:
+        """Do something behind the command's back, each statement in a transaction of its own."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for sql in statements:
+                connection.execute(sql.encode())
+
     def unlock(self, mode: Mode = Mode.STANDARD) -> None:
         """Put the vault into another mode, with a password that costs nothing to check."""
         unlock(self.folder, mode)
+
+
+def url_of(dsn: str) -> str:
+    """Return a connection string as a URL, as users write it in DATABASE_URL."""
+    parts = conninfo_to_dict(dsn)
+    where = urlencode({key: value for key, value in parts.items() if key not in {"user", "dbname"}})
+    return f"postgresql://{parts['user']}@/{parts['dbname']}?{where}"
 
 
 def unlock(folder: Path, mode: Mode = Mode.STANDARD) -> None:

@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.cluster import Cluster, Databases, running_cluster, server_home
+from tests.command import url_of
 
 settings.register_profile("default", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
@@ -76,9 +75,7 @@ def database(databases: Databases) -> str:
 @pytest.fixture
 def database_url(database: str) -> str:
     """The same as a URL, as users write it in DATABASE_URL."""
-    parts = conninfo_to_dict(database)
-    where = urlencode({key: value for key, value in parts.items() if key not in {"user", "dbname"}})
-    return f"postgresql://{parts['user']}@/{parts['dbname']}?{where}"
+    return url_of(database)
 
 
 @pytest.fixture(scope="session")

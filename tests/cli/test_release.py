@@ -6,7 +6,6 @@ import errno
 import json
 import shutil
 from pathlib import Path
-from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -17,19 +16,13 @@ from chameleondb.vault import log, manifest
 from chameleondb.vault.history import History, fold
 from chameleondb.vault.store import Store
 from tests.cluster import Databases
-from tests.command import Chameleon
+from tests.command import Chameleon, url_of
 
 pytestmark = pytest.mark.server
 
 USER = "entity User {\n    id: bigint primary,\n    email: string,\n}\n"
 WITH_AGE = USER.replace("}", "    age: int?,\n}")
 UNIQUE = USER.replace("}", "    unique (email),\n}")
-
-
-def _url(dsn: str) -> str:
-    parts = conninfo_to_dict(dsn)
-    where = urlencode({key: value for key, value in parts.items() if key not in {"user", "dbname"}})
-    return f"postgresql://{parts['user']}@/{parts['dbname']}?{where}"
 
 
 @pytest.fixture
@@ -40,7 +33,7 @@ def first(project: Path, database_url: str) -> Chameleon:
 @pytest.fixture
 def second(first: Chameleon, databases: Databases) -> Chameleon:
     """The same project on another, empty database."""
-    return Chameleon(first.folder, _url(databases.new()))
+    return Chameleon(first.folder, url_of(databases.new()))
 
 
 @pytest.fixture
@@ -49,12 +42,6 @@ def applied(first: Chameleon) -> Chameleon:
     first.run("migrate", "--apply")
     first.unlock()
     return first
-
-
-def _execute(tool: Chameleon, *statements: str) -> None:
-    with psycopg.connect(tool.url, autocommit=True) as connection:
-        for sql in statements:
-            connection.execute(sql.encode())
 
 
 def _log(tool: Chameleon) -> list[str]:
@@ -71,8 +58,8 @@ def _kinds(tool: Chameleon) -> list[object]:
 
 
 def test_a_database_is_adopted_without_touching_it(first: Chameleon) -> None:
-    _execute(
-        first, "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL)", "INSERT INTO users VALUES (1, 'a')"
+    first.execute(
+        "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL)", "INSERT INTO users VALUES (1, 'a')"
     )
     before = first.rows("SELECT xmin, oid FROM pg_class WHERE relname = 'users'")
     first.run("introspect")
@@ -144,14 +131,14 @@ def test_a_new_empty_database_with_old_files_is_known_to_be_empty(applied: Chame
 
 
 def test_a_failed_migration_is_finished_as_the_same_version(applied: Chameleon) -> None:
-    _execute(applied, "INSERT INTO users VALUES (1, 'a'), (2, 'a')")
+    applied.execute("INSERT INTO users VALUES (1, 'a'), (2, 'a')")
     applied.write(UNIQUE)
     failed = applied.run("migrate", "--apply", status=1)
     assert "✓ Registered as v002" in failed.stdout
     assert "could not create unique index" in failed.stderr
     assert "⚠ v002 is incomplete" in applied.run("status").stdout
     assert "Current version:  v001" in applied.run("status").stdout
-    _execute(applied, "UPDATE users SET email = 'b' WHERE id = 2")
+    applied.execute("UPDATE users SET email = 'b' WHERE id = 2")
     done = applied.run("migrate", "--apply")
     assert done.stdout.splitlines()[-3:] == [
         "⚠️  Incomplete migration detected (v002)",
@@ -165,7 +152,7 @@ def test_a_failed_migration_is_finished_as_the_same_version(applied: Chameleon) 
 
 
 def test_a_failed_migration_is_superseded_when_the_schema_is_mended_instead(applied: Chameleon) -> None:
-    _execute(applied, "INSERT INTO users VALUES (1, 'a'), (2, 'a')")
+    applied.execute("INSERT INTO users VALUES (1, 'a'), (2, 'a')")
     applied.write(UNIQUE)
     applied.run("migrate", "--apply", status=1)
     applied.write(WITH_AGE)
@@ -182,19 +169,19 @@ def test_a_failed_migration_is_superseded_when_the_schema_is_mended_instead(appl
 
 def test_a_first_apply_that_fails_is_retried_in_readonly_mode(first: Chameleon) -> None:
     first.write(USER + 'sql """ CREATE VIEW v AS SELECT 1/(SELECT count(*) FROM users) AS a """\n')
-    _execute(first, "CREATE TABLE users (id bigint PRIMARY KEY, email text)", "INSERT INTO users VALUES (1, NULL)")
+    first.execute("CREATE TABLE users (id bigint PRIMARY KEY, email text)", "INSERT INTO users VALUES (1, NULL)")
     first.write(USER.replace("email: string", "email: string(1)"))
-    _execute(first, "UPDATE users SET email = 'longer'")
+    first.execute("UPDATE users SET email = 'longer'")
     failed = first.run("migrate", "--apply", "--allow", "*", status=1)
     assert "Registered as v001" in failed.stdout
-    _execute(first, "UPDATE users SET email = 'a'")
+    first.execute("UPDATE users SET email = 'a'")
     done = first.run("migrate", "--apply", "--allow", "*")
     assert "⚠️  Incomplete migration detected (v001)" in done.stdout
     assert _labels(first) == ["v001"]
 
 
 def test_drift_is_shown_and_brought_back(applied: Chameleon) -> None:
-    _execute(applied, "ALTER TABLE users ALTER COLUMN email DROP NOT NULL", "ALTER TABLE users ADD COLUMN mine int")
+    applied.execute("ALTER TABLE users ALTER COLUMN email DROP NOT NULL", "ALTER TABLE users ADD COLUMN mine int")
     state = applied.run("status", status=6).stdout
     assert "⚠ ~ column users.email: " in state
     assert "⚠ + column users.mine" in state
@@ -237,8 +224,7 @@ def test_a_database_put_back_from_an_older_backup(applied: Chameleon) -> None:
     applied.write(WITH_AGE)
     applied.run("migrate", "--apply")
     # What a restore does to it: the column and the rows of v002 are gone.
-    _execute(
-        applied,
+    applied.execute(
         "ALTER TABLE users DROP COLUMN age",
         "ALTER TABLE chameleon.ledger DISABLE TRIGGER append_only",
         f"DELETE FROM chameleon.ledger WHERE seq > {len(backup)}",
