@@ -110,11 +110,13 @@ def _show(out: Output, state: _State) -> None:
         out.result(f"  {'Drift:' if number == 0 else '':<16} ⚠ {change.mark} {change.text}")
     out.result()
     out.result("Vault:")
-    if history is None:
-        out.result("  Versions:        none (not initialized: chameleon init)")
-    else:
-        out.result(f"  Versions:        {len(history.versions)} registered")
     violations = found.violations
+    if history is not None:
+        out.result(f"  Versions:        {len(history.versions)} registered")
+    elif violations:
+        out.result("  Versions:        ? not known")
+    else:
+        out.result("  Versions:        none (not initialized: chameleon init)")
     if violations:
         out.result("  Integrity:       ", bad(f"✗ {len(violations)} violation{'s' if len(violations) > 1 else ''}"))
         for finding in violations:
@@ -135,16 +137,26 @@ def _status_lines(state: _State) -> list[str]:
         lines.append(f"⚠ {state.interrupted.label} is incomplete: chameleon migrate --apply finishes it")
     if state.what is not None and state.what.pending:
         count = len(describe(state.what.plan)) or len(state.what.unplanned) or len(state.what.plan.steps)
-        lines.append(f"⚠ {count} change{'s' if count > 1 else ''} pending: chameleon migrate shows them")
+        changes, them = ("changes", "them") if count > 1 else ("change", "it")
+        lines.append(f"⚠ {count} {changes} pending: chameleon migrate shows {them}")
     elif state.what is not None and state.interrupted is None:
         lines.append("✓ Up to date")
-    if state.found.ledgered is not None and state.here is None and not state.found.violations:
+    if _is_new(state):
         lines.append("⚠ no version is applied to this database: chameleon migrate --apply")
     if state.problem is not None:
         lines.append(f"? not known: {state.problem.message}")
     if not lines:
         lines.append("? not known while the history is in doubt")
     return lines
+
+
+def _is_new(state: _State) -> bool:
+    """Whether this database has no version, where "Current version: none" and what is pending do not say so already."""
+    if state.found.ledgered is None or state.here is not None or state.found.violations:
+        return False
+    if state.found.history is not None and state.found.history.current is not None:
+        return True
+    return state.what is not None and not state.what.pending
 
 
 def _mode(force: Force) -> str:
@@ -160,7 +172,7 @@ def _show_rest(out: Output, state: _State) -> None:
     if isinstance(state.problem, SchemaError):
         out.error(state.problem)
     elif state.problem is not None and state.problem.hint:
-        out.note(state.problem.hint)
+        out.note(f"help: {state.problem.hint}")
     for finding in state.found.findings:
         if finding not in state.found.violations:
             out.note(f"{finding.severity.value}: {finding}")
