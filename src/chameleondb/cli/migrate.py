@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from chameleondb.steps import Step
     from chameleondb.vault.history import History, Version
     from chameleondb.workflow.journal import Note
-    from chameleondb.workflow.migrate import Preview
-    from chameleondb.workflow.release import Decision, Release
+    from chameleondb.workflow.release import Decision
 
 CHANGES_PENDING = 2
 HASH_SHOWN = 8
@@ -102,44 +101,29 @@ def _apply(app: App, options: _Options) -> int:
 
     app.out.detail(f"database URL from {app.setting.origin}")  # nothing is written before it is known where to go
     release = Release(app.project, now=now, memory=Pins(state_folder()))
-    say = _Teller(app.out)
     with release.locked_vault(app.out.note), Journal(app.project.local, now).recorded("migrate") as note:
+        say = _Teller(app.out, note)
         release.verify(skip=options.skip_verification)
         connection = app.connect(purpose="migrate --apply")
         with release.locked_database(connection):
             repaired = release.reconcile(adopt=options.adopt, skip=options.skip_verification)
             say.verified(release.history, release.unverified, repaired)
-            return _bring(app, release, options, say, note)
-
-
-def _bring(app: App, release: Release, options: _Options, say: _Teller, note: Note) -> int:
-    """Bring the database to what the files say."""
-    from chameleondb.postgres.ledger import read_version
-    from chameleondb.workflow.migrate import prove_first, require_reviewed
-    from chameleondb.workflow.recording import Content
-    from chameleondb.workflow.release import Case, decide
-
-    what, files = preview_of(app, release.connection, use_cache=not options.no_cache)
-    content = Content(files, what)
-    require_reviewed(what.plan, options.plan)
-    followed = read_version(release.connection, release.head).followed
-    decision = decide(release.history, release.head, what, followed, content.is_version)
-    if decision.case is Case.NOTHING:
-        say.nothing(what, decision.version)
-        return 0
-    allow = _consent(app.out, what.plan, options.allow)
-    release.authorize(what)
-    unproven = prove_first(release.connection, what, shadows(app, release.connection))
-    if unproven is not None:
-        app.out.warn(f"the plan was not tried on a copy first: {unproven}")
-    say.interrupted(decision)
-    is_new = decision.version is None
-    version = decision.version or release.register(decision, content)
-    note.version = version.label
-    say.registered(release, version, decision, is_new=is_new)
-    say.applying(what)
-    release.run(what, version, say, is_repair=decision.case is Case.REPAIR, content=content, allowed=allow)
-    say.done(what, version, decision)
+            what, files = preview_of(app, connection, use_cache=not options.no_cache)
+            version = release.bring(
+                what,
+                files,
+                shadows(app, connection),
+                say,
+                consent=lambda plan: _consent(app.out, plan, options.allow),
+                reviewed=options.plan,
+            )
+    if app.out.json_wanted:
+        facts = {"version": version.label, "version_id": version.id} if version else {"version": None}
+        app.out.json({**document(what), "applied": version is not None, **facts})
+    elif version is None:
+        show_changes(app.out, what)
+    else:
+        show_rest(app.out, what)
     return 0
 
 
@@ -165,8 +149,8 @@ def _consent(out: Output, plan: Plan, allow: tuple[str, ...]) -> tuple[str, ...]
 class _Teller:
     """Tells the story of a run as the guide prints it, each statement when it is committed."""
 
-    def __init__(self, out: Output) -> None:
-        self.out = out
+    def __init__(self, out: Output, note: Note) -> None:
+        self.out, self.note = out, note
         self.is_recovery = False
 
     def _result(self, *parts: Any) -> None:
@@ -187,13 +171,11 @@ class _Teller:
             self._result("   ", good("✓"), " No tampering detected")
         self._result()
 
-    def nothing(self, what: Preview, version: Version | None) -> None:
-        if self.out.json_wanted:
-            self.out.json({**document(what), "applied": False, "version": version.label if version else None})
-        else:
-            show_changes(self.out, what)
+    def unproven(self, why: str | None) -> None:
+        if why is not None:
+            self.out.warn(f"the plan was not tried on a copy first: {why}")
 
-    def interrupted(self, decision: Decision) -> None:
+    def decided(self, decision: Decision) -> None:
         from chameleondb.workflow.release import Case
 
         old = decision.interrupted
@@ -207,50 +189,41 @@ class _Teller:
             self._result("   The schema has changed since: a new version takes its place")
             self._result()
 
-    def registered(self, release: Release, version: Version, decision: Decision, *, is_new: bool) -> None:
+    def registered(self, history: History, version: Version, decision: Decision) -> None:
         from chameleondb.workflow.release import Case
 
-        assert release.history is not None
-        if is_new:
-            self._result("📦 Registering new schema version...")
-            self._result("   ", good("✓"), f" Registered as {version.label} (hash: {_short(version.id)})")
-            self._result("   ", good("✓"), f" Parent: {release.history.parent_label(version)}")
-            self._result()
-        elif decision.case is Case.APPLY:
-            self._result("📦 Schema version is registered already")
-            self._result("   ", good("✓"), f" {version.label} (hash: {_short(version.id)})")
-            self._result()
-        elif decision.case is Case.REPAIR:
-            self._result(f"🔧 Bringing the database back to {version.label}")
-            self._result()
+        self.note.version = version.label
+        match decision.case:
+            case Case.REGISTER:
+                self._result("📦 Registering new schema version...")
+                self._result("   ", good("✓"), f" Registered as {version.label} ({_hash(version)})")
+                self._result("   ", good("✓"), f" Parent: {history.parent_label(version)}")
+                self._result()
+            case Case.APPLY:
+                self._result("📦 Schema version is registered already")
+                self._result("   ", good("✓"), f" {version.label} ({_hash(version)})")
+                self._result()
+            case Case.REPAIR:
+                self._result(f"🔧 Bringing the database back to {version.label}")
+                self._result()
+            case Case.NOTHING | Case.RECOVER:
+                pass
 
-    def applying(self, what: Preview) -> None:
+    def applying(self, plan: Plan) -> None:
         if self.is_recovery:
             return
-        if what.plan.groups:
+        if plan.groups:
             self._result("📋 Applying migration...")
         else:
             self._result("📋 Nothing to run: the database is what the schema says already")
 
-    def done(self, what: Preview, version: Version, decision: Decision) -> None:
-        if self.out.json_wanted:
-            return self.out.json(
-                {
-                    **document(what),
-                    "applied": True,
-                    "version": version.label,
-                    "version_id": version.id,
-                    "case": decision.case.value,
-                }
-            )
+    def applied(self, version: Version) -> None:
         if self.is_recovery:
-            self.out.result("✅ Migration completed successfully")
+            self._result("✅ Migration completed successfully")
         else:
-            self.out.result()
-            self.out.result("✅ Migration applied successfully")
-            self.out.result(f"✅ Schema {version.label} locked in vault")
-        show_rest(self.out, what)
-        return None
+            self._result()
+            self._result("✅ Migration applied successfully")
+            self._result(f"✅ Schema {version.label} locked in vault")
 
     def step_begun(self, step: Step) -> None:
         if self.out.verbosity > 0:
@@ -268,6 +241,10 @@ class _Teller:
         if attempt in (1, 5) or attempt % 20 == 0:
             who = f" held by {blockers}" if blockers else ""
             self.out.note(f"waiting for a lock{who} (attempt {attempt}): {one_line(step.sql)}")
+
+
+def _hash(version: Version) -> str:
+    return f"hash: {_short(version.id)}"
 
 
 def _short(version_id: str) -> str:

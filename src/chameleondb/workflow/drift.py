@@ -18,7 +18,7 @@ def drift(version: Schema, database: Schema, known: Container[Identity]) -> tupl
     `known` are objects that were in the database and left alone when the version was applied. A table of its own that
     no version ever held is nobody's drift: it is reported as unmanaged.
     """
-    now = version.with_objects(o for o in database.objects.values() if _concerns(o, version, known))
+    now = version.with_objects(_settled(o, version) for o in database.objects.values() if _concerns(o, version, known))
     return describe(Plan(changes=changes_between(version, now, {})))
 
 
@@ -27,3 +27,12 @@ def _concerns(obj: Object, version: Schema, known: Container[Identity]) -> bool:
         return True
     parent = KIND_OF[type(obj)].parent(obj)
     return parent is not None and parent in version and obj.id not in known
+
+
+def _settled(obj: Object, version: Schema) -> Object:
+    """Forget what the version left open, such as the version of an extension."""
+    applied, settle = version.get(obj.id), KIND_OF[type(obj)].settle
+    if applied is None or settle is None or type(applied) is not type(obj):
+        return obj
+    settled: Object = settle(applied, obj)
+    return settled

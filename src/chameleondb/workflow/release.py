@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
@@ -23,15 +24,18 @@ from chameleondb.errors import ChameleonError, IntegrityError
 from chameleondb.findings import Finding
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
-from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, record, unreadable
+from chameleondb.planner.plan import Plan
+from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, read_version, record, unreadable
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History, Version
 from chameleondb.vault.store import Store
 from chameleondb.workflow.author import author
+from chameleondb.workflow.elaboration import OpenShadow
 from chameleondb.workflow.in_force import anchored, effective_mode
-from chameleondb.workflow.migrate import Preview, Purpose, apply
+from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
+from chameleondb.workflow.source import Files
 from chameleondb.workflow.trust import NO_VAULT, Inspection, Ledgered, inspect, missing_receipts, read_ledger, remember
 
 ADOPTABLE = {
@@ -96,6 +100,25 @@ def interrupted_version(history: History, head: Head) -> Version | None:
         return begun
     pending = history.pending
     return pending if pending is not None and pending.id != head.version_id else None
+
+
+class Listener(Watcher, Protocol):
+    """Hears how a run goes on, besides its statements."""
+
+    def unproven(self, why: str | None) -> None:
+        """Call after the plan was tried on a copy; `why` tells why it could not be."""
+
+    def decided(self, decision: Decision) -> None:
+        """Call when it is known what has to be done, and that it may be done."""
+
+    def registered(self, history: History, version: Version, decision: Decision) -> None:
+        """Call when the version exists in the vault, be it since just now or from before."""
+
+    def applying(self, plan: Plan) -> None:
+        """Call before the first statement."""
+
+    def applied(self, version: Version) -> None:
+        """Call when the version is the database's, and its receipt is written."""
 
 
 class Release:
@@ -190,6 +213,42 @@ class Release:
             return Mode.STANDARD
         assert history is not None  # a ledger of some vault would have been a violation
         return effective_mode(history, self.connection, self.now)
+
+    def bring(
+        self,
+        what: Preview,
+        files: Files,
+        open_shadow: OpenShadow,
+        listener: Listener,
+        *,
+        consent: Callable[[Plan], Iterable[str]],
+        reviewed: str | None = None,
+    ) -> Version | None:
+        """Bring the database to what the files say; return the version, or None if it is there already.
+
+        `consent` returns the consents to what a plan destroys, or raises; `reviewed` is the hash that the plan must
+        have.
+
+        Raises: ConsentNeeded, StalePlan, ModeError, PlanError, LockNotAcquired, DatabaseError; CHM2040 without receipt.
+        """
+        require_reviewed(what.plan, reviewed)
+        content = Content(files, what)
+        followed = read_version(self.connection, self.head).followed
+        decision = decide(self.history, self.head, what, followed, content.is_version)
+        if decision.case is Case.NOTHING:
+            return None
+        allowed = tuple(consent(what.plan))
+        what.plan.require_consent(allowed)
+        self.authorize(what)
+        listener.unproven(prove_first(self.connection, what, open_shadow))
+        listener.decided(decision)
+        version = decision.version or self.register(decision, content)
+        assert self.history is not None
+        listener.registered(self.history, version, decision)
+        listener.applying(what.plan)
+        self.run(what, version, listener, is_repair=decision.case is Case.REPAIR, content=content, allowed=allowed)
+        listener.applied(version)
+        return version
 
     def authorize(self, what: Preview) -> None:
         """Raises: ModeError if the mode does not allow what the plan does."""
