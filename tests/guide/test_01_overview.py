@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.command import Chameleon
-from tests.guide.story import V1, V2, columns, execute, log, tamper
+from tests.guide.story import V1, columns, execute, log, tamper
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chameleondb.diff import Action, Change, diff
@@ -57,19 +58,30 @@ def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str
         return change.action, "", "", name
     noun = "field" if change.id.space == "column" else kind.name.replace("_", " ")
     name = change.id.name
-    if change.action is Action.RENAME and change.old is not None:
-        name = f"{change.old.id.name} (now {change.id.name})"
     owner = entities.get(parent, str(parent)) if parent is not None else ""
+    if change.action is Action.RENAME and change.old is not None:
+        before = change.old.id.name
+        return (change.action, noun, *((f"{owner} to {name}", before) if owner else ("", f"{before} to {name}")))
     return change.action, noun, owner, name
 
 
 def _is_told_with_another(change: Change, whole: set[Identity]) -> bool:
-    """What belongs to a table or a column that comes or goes is no news of its own."""
+    """What belongs to a table or a column that comes or goes, or is renamed with it, is no news of its own."""
+    if _renames_not_null(change):
+        return True
     obj: Any = change.new or change.old
     parent = KIND_OF[type(obj)].parent(obj)
     if parent is not None and parent in whole:
         return True
     return change.id.space != "column" and any(r in whole for r in _of_own_table(obj, parent))
+
+
+def _renames_not_null(change: Change) -> bool:
+    """Whether nothing changes but the name of a NOT NULL, as after a rename of its column."""
+    if change.fields != ("not_null",):
+        return False
+    old, new = (getattr(o, "not_null", None) for o in (change.old, change.new))
+    return old is not None and new is not None and replace(old, name=None) == replace(new, name=None)
 
 
 def _of_own_table(obj: Object, parent: Identity | None) -> Iterator[Identity]:
