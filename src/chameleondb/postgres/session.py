@@ -39,6 +39,7 @@ _SETTINGS: dict[LiteralString, LiteralString] = {
     "quote_all_identifiers": "off",
     "row_security": "off",  # rather an error than rows that we do not see
     "client_min_messages": "warning",
+    "jit": "off",  # catalog queries look expensive and are not
     "lock_timeout": "10s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "10min",

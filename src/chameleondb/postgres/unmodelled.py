@@ -94,7 +94,9 @@ _DEFINITION = """CASE
 
 # Per catalog: rows that are parts of something else by their nature, left out before anything is compared.
 _WHOLE = {
-    "pg_class": "relkind NOT IN ('i', 'I', 't')",  # indexes go with their tables, TOAST tables lie elsewhere
+    # Indexes go with their tables, TOAST tables lie elsewhere, an identity column has a sequence.
+    "pg_class": "relkind NOT IN ('i', 'I', 't') AND (relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
+    " WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = pg_class.oid AND d.deptype = 'i'))",
     "pg_trigger": "NOT tgisinternal",
     "pg_rewrite": "rulename <> '_RETURN'",  # a view
     # No arrays, no pseudo-types, and of the row types only those that stand by themselves.
