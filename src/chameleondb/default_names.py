@@ -30,6 +30,8 @@ def index_name(table: str, keys: tuple[str, ...]) -> str:
 def key_words(key: str) -> list[str]:
     """Return the words of an index element without its order, collation and operator class."""
     text = _TAIL.sub("", key)
+    if text.isascii() and text.isidentifier():
+        return [text.lower()]
     if key.startswith('"'):
         end = re.match(r'"((?:[^"]|"")*)"', key)
         return _WORD.findall(end[1].lower()) if end else []

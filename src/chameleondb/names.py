@@ -178,6 +178,9 @@ def object_name(first: str, second: str, label: str) -> str:
 
     The longer of the two parts is cut, byte by byte, until the whole fits.
     """
+    whole = f"{first}_{second}_{label}" if second else f"{first}_{label}"
+    if len(whole) <= NAME_BYTES_MAX and whole.isascii():
+        return whole
     room = NAME_BYTES_MAX - bytes_of(label) - 1 - (1 if second else 0)
     one, two = bytes_of(first), bytes_of(second)
     while one + two > room:

@@ -6,20 +6,18 @@ Each kind says how its objects are printed, as pieces; here they get their names
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from chameleondb import types
 from chameleondb.diagnostics import Source
 from chameleondb.formatter import is_in_style, reformat
 from chameleondb.kinds import SYNTAXES
-from chameleondb.language import Block, Doc, Entry, Line, Modifier, Piece
+from chameleondb.language import Block, Doc, Entry, Line, Modifier, Piece, Syntax
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, qualified_type, shorten
 from chameleondb.plurals import pascal_case
 from chameleondb.syntax.tokens import name_text
-
-_SYNTAX_OF = {syntax.model: syntax for syntax in SYNTAXES}
-_RANK = {syntax.model: number for number, syntax in enumerate(SYNTAXES)}
 
 
 def print_schema(schema: Schema, *, header: str = "") -> str:
@@ -30,7 +28,7 @@ def print_schema(schema: Schema, *, header: str = "") -> str:
     """
     page = _Page(schema)
     comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
-    parts = [*([comment + "\n"] if comment else []), *_declarations(list(page.pieces()))]
+    parts = [*([comment + "\n"] if comment else []), *_declarations(page.pieces())]
     return "\n".join(parts)
 
 
@@ -48,7 +46,9 @@ class _Page:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._objects = sorted(schema.objects.values(), key=lambda o: _RANK[type(o)])
+        self._objects: dict[Any, list[Any]] = {syntax.model: [] for syntax in SYNTAXES}
+        for obj in schema.objects.values():
+            self._objects[type(obj)].append(obj)
         self._titles = _titles(self._objects)
         self._types = {qualified_type(i.path): name for i, name in self._titles.items() if i.space == "type"}
         self._fields: dict[Identity, set[str]] = defaultdict(set)
@@ -57,20 +57,21 @@ class _Page:
 
     def pieces(self) -> Iterator[Piece]:
         """Print all objects, kind by kind; descriptions first, since they decide how other objects are printed."""
-        for obj in self._objects:
-            if _SYNTAX_OF[type(obj)].describe:
-                for piece in self._print(obj):
+        for syntax in SYNTAXES:
+            if syntax.describe:
+                for piece in self._print(syntax):
                     if isinstance(piece, Doc):
                         self._described.add(piece.of)
                     yield piece
-        for obj in self._objects:
-            if not _SYNTAX_OF[type(obj)].describe:
-                yield from self._print(obj)
+        for syntax in SYNTAXES:
+            if not syntax.describe:
+                yield from self._print(syntax)
 
-    def _print(self, obj: Object) -> Iterable[Piece]:
-        render = _SYNTAX_OF[type(obj)].print
+    def _print(self, syntax: Syntax) -> Iterator[Piece]:
+        render = syntax.print
         assert render is not None
-        return render(obj, self)
+        for obj in self._objects[syntax.model]:
+            yield from render(obj, self)
 
     def title(self, of: Identity) -> str | None:
         """Return the name of an entity or enum, None if the schema has no such object."""
@@ -95,27 +96,31 @@ class _Page:
 
     def field_name(self, table: Identity, wanted: Iterable[str]) -> str:
         """Take the first free name among the fields of a table; a number is added if none is free."""
-        taken, candidates = self._fields[table], list(wanted)
-        name = next((n for n in candidates if n not in taken), None) or _numbered(candidates[-1], taken)
+        taken, name = self._fields[table], ""
+        for name in wanted:
+            if name not in taken:
+                break
+        else:
+            name = _numbered(name, taken)
         taken.add(name)
         return name
 
 
-def _titles(objects: Iterable[Object]) -> dict[Identity, str]:
+def _titles(objects: Mapping[Any, Iterable[Object]]) -> dict[Identity, str]:
     """Return a name of its own for each entity and enum; of two that want one, the later says where it lies."""
     titles: dict[Identity, str] = {}
     taken: set[str] = set()
-    for obj in objects:
-        wish = _SYNTAX_OF[type(obj)].title
-        if wish is None:
+    for syntax in SYNTAXES:
+        if syntax.title is None:
             continue
-        name = wish(obj)
-        if name in taken and obj.id.path[0] != DEFAULT_NAMESPACE:
-            name = shorten(pascal_case(obj.id.path[0]) + name)
-        if name in taken:
-            name = _numbered(name, taken)
-        taken.add(name)
-        titles[obj.id] = name
+        for obj in objects[syntax.model]:
+            name = syntax.title(obj)
+            if name in taken and obj.id.path[0] != DEFAULT_NAMESPACE:
+                name = shorten(pascal_case(obj.id.path[0]) + name)
+            if name in taken:
+                name = _numbered(name, taken)
+            taken.add(name)
+            titles[obj.id] = name
     return titles
 
 
@@ -126,22 +131,25 @@ def _numbered(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _declarations(pieces: list[Piece]) -> Iterator[str]:
+def _declarations(pieces: Iterable[Piece]) -> Iterator[str]:
     """Yield the declarations; those without a body that follow one another stand together."""
-    docs = {p.of: _doc_lines(p.text) for p in pieces if isinstance(p, Doc)}
+    docs: dict[Identity, list[str]] = {}
     entries: dict[Identity, list[Entry]] = defaultdict(list)
     modifiers: dict[Identity, list[str]] = defaultdict(list)
+    declared: list[Block | Line] = []
     for piece in pieces:
         if isinstance(piece, Entry):
             entries[piece.owner].append(piece)
         elif isinstance(piece, Modifier):
             modifiers[piece.owner].append(piece.text)
+        elif isinstance(piece, Doc):
+            docs[piece.of] = _doc_lines(piece.text)
+        else:
+            declared.append(piece)
     together: list[str] = []
-    for piece in pieces:
+    for piece in declared:
         if isinstance(piece, Line) and "{" not in piece.text and piece.of not in docs:
             together.append(piece.text)
-            continue
-        if not isinstance(piece, Block | Line):
             continue
         if together:
             yield _styled(together)
@@ -151,13 +159,22 @@ def _declarations(pieces: list[Piece]) -> Iterator[str]:
             yield _styled([*above, piece.text])
             continue
         # Fields come first: columns, then relations; the rest follows in the order of kinds.
-        members = [
-            (docs.get(entry.of, []), " ".join(w for w in (entry.text, *modifiers[entry.of], entry.tail) if w))
-            for entry in sorted(entries[piece.of], key=lambda e: not e.is_field)
-        ]
+        found = entries.pop(piece.of, ())
+        members = [(docs.get(e.of, _NO_DOCS), _member(e, modifiers)) for e in found if e.is_field]
+        members += [(docs.get(e.of, _NO_DOCS), _member(e, modifiers)) for e in found if not e.is_field]
         yield _block(above, piece.head, members)
     if together:
         yield _styled(together)
+
+
+_NO_DOCS: list[str] = []
+
+
+def _member(entry: Entry, modifiers: Mapping[Identity, list[str]]) -> str:
+    words = modifiers.get(entry.of)
+    if words is None:
+        return f"{entry.text} {entry.tail}" if entry.tail else entry.text
+    return " ".join((entry.text, *words, *([entry.tail] if entry.tail else [])))
 
 
 def _block(docs: list[str], head: str, members: list[tuple[list[str], str]]) -> str:

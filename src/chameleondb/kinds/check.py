@@ -22,9 +22,9 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, constraint, is_provisional, object_name, quote
+from chameleondb.names import Identity, column, constraint, is_provisional, object_name, quote
 from chameleondb.scope import Entity, FieldDraft, Scope
-from chameleondb.sqltext import shown, unwrap
+from chameleondb.sqltext import shown, unquoted, unwrap
 from chameleondb.steps import Effort, Step, Transaction
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
@@ -76,9 +76,8 @@ _IDENTIFIER = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
 
 
 def _print(obj: Check, page: Page) -> list[Entry]:
-    columns = {o.id.name for o in page.schema.children(obj.id.table) if o.id.space == "column"}
-    words = set(_IDENTIFIER.findall(_STRING.sub("", obj.expression)))
-    used = [c for c in columns if quote(c) in words]
+    words = {w: unquoted(w) for w in _IDENTIFIER.findall(_STRING.sub("", obj.expression))}
+    used = [c for w, c in words.items() if quote(c) == w and column(obj.id.table, c) in page.schema]
     # PostgreSQL's own choice is certain only where exactly one column occurs.
     default = len(used) == 1 and obj.id.name == object_name(obj.id.path[1], used[0], "check")
     tail = ("" if obj.inherit else " no inherit") + productions.negation_text(obj.validated, obj.enforced)

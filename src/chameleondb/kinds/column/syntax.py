@@ -9,7 +9,6 @@ from typing import Any
 from chameleondb import types
 from chameleondb.diagnostics import did_you_mean
 from chameleondb.kinds.column.model import Column, Generated, IdentityColumn, NotNull
-from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.kinds.sequence import (
     COUNTING,
     Sequence,
@@ -259,14 +258,14 @@ def _default_text(obj: Column) -> str:
     return f"({default})"
 
 
-def _words(obj: Column, page: Page) -> list[str]:
+def _words(obj: Column, is_serial: bool) -> list[str]:
     """Return the modifiers of a column in the order in which they are printed."""
     words: list[str] = []
     if obj.generated:
         words.append(f"generated ({obj.generated.expression})" + ("" if obj.generated.stored else " virtual"))
     if obj.identity:
         words.append(_identity_text(obj.identity))
-    if obj.default is not None and not _owns_serial(obj, page):
+    if obj.default is not None and not is_serial:
         words.append(f"default {_default_text(obj)}")
     if obj.collation:
         words.append(f"collate {obj.collation}")
@@ -274,17 +273,10 @@ def _words(obj: Column, page: Page) -> list[str]:
     words += [f"compression {obj.compression}"] if obj.compression else []
     words += [f"statistics {obj.statistics}"] if obj.statistics is not None else []
     words += [productions.storage_text(obj.options).strip()] if obj.options else []
-    if obj.not_null and (obj.not_null != NotNull(name=obj.not_null.name) or _is_named(obj)):
+    rule = obj.not_null
+    if rule and (not rule.inherit or not rule.validated or _is_named(obj)):
         words.append(_not_null_text(obj))
-    if obj.not_null is None and not _in_key(obj, page):
-        words.insert(0, "?")
     return words
-
-
-def _in_key(obj: Column, page: Page) -> bool:
-    keys = (o for o in reversed(page.schema.children(obj.id.table)) if isinstance(o, PrimaryKey))
-    key = next(keys, None)  # after the columns
-    return key is not None and obj.id.name in key.columns
 
 
 def _is_named(obj: Column) -> bool:
@@ -313,14 +305,16 @@ def _owns_serial(obj: Column, page: Page) -> bool:
 
 
 def _print(obj: Column, page: Page) -> list[Entry]:
-    type_text = page.type_text(obj.type)
-    if _owns_serial(obj, page):
-        type_text = {"integer": "serial", "bigint": "bigserial", "smallint": "smallserial"}[obj.type]
-    name = page.field_name(obj.id.table, [obj.id.name])
-    words = _words(obj, page)
-    question = "?" if words[:1] == ["?"] else ""
-    tail = " ".join(words[1:] if question else words)
-    return [Entry(obj.id.table, obj.id, f"{name_text(name)}: {type_text}{question}", tail, is_field=True)]
+    identity, table = obj.id, obj.id.table
+    is_serial = _owns_serial(obj, page)
+    type_text = _SERIALS[obj.type] if is_serial else page.type_text(obj.type)
+    name = page.field_name(table, (identity.name,))
+    question = "" if obj.not_null else "?"
+    tail = " ".join(_words(obj, is_serial))
+    return [Entry(table, identity, f"{name_text(name)}: {type_text}{question}", tail, is_field=True)]
+
+
+_SERIALS = {"integer": "serial", "bigint": "bigserial", "smallint": "smallserial"}
 
 
 SYNTAX = Syntax(model=Column, clauses=_CLAUSES, claim=_claim, finish=_finish, print=_print)

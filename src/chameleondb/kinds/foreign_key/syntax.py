@@ -317,7 +317,8 @@ def _print(obj: ForeignKey, page: Page) -> list[Entry]:
 
 
 def _primary_of(table: Identity, page: Page) -> tuple[str, ...] | None:
-    return next((o.columns for o in page.schema.children(table) if isinstance(o, PrimaryKey)), None)
+    constraints = reversed(page.schema.children(table))  # they come after the columns
+    return next((o.columns for o in constraints if isinstance(o, PrimaryKey)), None)
 
 
 def _options_text(obj: ForeignKey) -> str:
