@@ -134,6 +134,8 @@ def test_s50_the_first_version(first: Chameleon) -> None:
         ("name: string,", "full_name: string was name,", "Renamed name field of User to full_name"),
         ("name: string,", "name: string index,", "Added idx_users_name index to User"),
         ("entity User {", "entity Post {\n    id: uuid primary,\n}\nentity User {", "Added Post"),
+        ("entity User {", "entity Person was User {", "Renamed User to Person"),
+        ("entity User {", "/// Somebody.\nentity User {", "Added comment to User"),
     ],
 )
 def test_s51_changes_are_described(first: Chameleon, old: str, new: str, changes: str) -> None:

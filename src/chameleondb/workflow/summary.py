@@ -8,6 +8,7 @@ from typing import Any
 
 from chameleondb.diff import Action, Change, diff
 from chameleondb.kinds import KIND_OF
+from chameleondb.kinds.comment import Comment
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
 
@@ -38,13 +39,13 @@ def summarize(changes: Iterable[Change], entities: Mapping[Identity, str]) -> st
 
 
 def _sentences(groups: Mapping[tuple[Action, str, str], list[str]]) -> Iterator[str]:
-    for (action, noun, owner), names in groups.items():
+    for (action, noun, owner), names in sorted(groups.items(), key=lambda group: group[0][1] == "comment"):
         verb, listed = _VERBS[action], ", ".join(dict.fromkeys(names))
         if not owner:
             yield f"{verb} {noun} {listed}".replace("  ", " ")
         else:
             plural = "s" if len(set(names)) > 1 else ""
-            yield f"{verb} {listed} {noun}{plural} {_LINKS[action]} {owner}"
+            yield f"{verb} {listed} {noun}{plural} {_LINKS[action]} {owner}".replace("  ", " ")
 
 
 def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str, str, str]:
@@ -56,6 +57,8 @@ def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str
         old, new = (entities.get(o.id, str(o.id)) if o else "" for o in (change.old, change.new))
         name = f"{old} to {new}" if change.action is Action.RENAME else new or old
         return change.action, "", "", name
+    if isinstance(obj, Comment):
+        return change.action, "comment", _place(obj.target, entities), ""
     noun = "field" if change.id.space == "column" else kind.name.replace("_", " ")
     name = change.id.name
     owner = entities.get(parent, str(parent)) if parent is not None else ""
@@ -65,11 +68,20 @@ def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str
     return change.action, noun, owner, name
 
 
+def _place(target: Identity, entities: Mapping[Identity, str]) -> str:
+    """Return what a comment is about: ``User``, ``User.email``, or another object's name."""
+    if target.space == "column":
+        return f"{entities.get(target.table, target.table.name)}.{target.name}"
+    return entities.get(target, target.name)
+
+
 def _is_told_with_another(change: Change, whole: set[Identity]) -> bool:
     """What belongs to a table or a column that comes or goes, or is renamed with it, is no news of its own."""
     if _renames_not_null(change):
         return True
     obj: Any = change.new or change.old
+    if isinstance(obj, Comment):
+        return obj.target in whole or (obj.target.space == "column" and obj.target.table in whole)
     parent = KIND_OF[type(obj)].parent(obj)
     if parent is not None and parent in whole:
         return True
