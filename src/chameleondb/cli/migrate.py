@@ -152,6 +152,7 @@ class _Teller:
     def __init__(self, out: Output, note: Note) -> None:
         self.out, self.note = out, note
         self.is_recovery = False
+        self.repaired: str | None = None
 
     def _result(self, *parts: Any) -> None:
         if not self.out.json_wanted:
@@ -204,8 +205,7 @@ class _Teller:
                 self._result("   ", good("✓"), f" {version.label} ({_hash(version)})")
                 self._result()
             case Case.REPAIR:
-                self._result(f"🔧 Bringing the database back to {version.label}")
-                self._result()
+                self.repaired = version.label
             case Case.NOTHING | Case.RECOVER:
                 pass
 
@@ -213,7 +213,12 @@ class _Teller:
         if self.is_recovery:
             return
         if plan.groups:
+            if self.repaired:
+                self._result(f"🔧 Bringing the database back to {self.repaired}")
+                self._result()
             self._result("📋 Applying migration...")
+        elif self.repaired:  # its renames are done and no longer declared, or a run ended before it could say so
+            self._result(f"📋 Nothing to run: the record of {self.repaired} is brought up to date")
         else:
             self._result("📋 Nothing to run: the database is what the schema says already")
 

@@ -28,9 +28,10 @@ def summarize(changes: Iterable[Change], entities: Mapping[Identity, str]) -> st
     """Return one line about changes. `entities` says what the user calls a table; of both versions."""
     changes = tuple(changes)
     whole = {c.id for c in changes if c.action in (Action.CREATE, Action.DROP)}
+    renamed = {c.id for c in changes if c.action is Action.RENAME}
     groups: dict[tuple[Action, str, str], list[str]] = {}
     for change in changes:
-        if not _is_told_with_another(change, whole):
+        if not _is_told_with_another(change, whole, renamed):
             action, noun, owner, name = _told(change, entities)
             groups.setdefault((action, noun, owner), []).append(name)
     sentences = list(_sentences(groups))
@@ -75,7 +76,7 @@ def _place(target: Identity, entities: Mapping[Identity, str]) -> str:
     return entities.get(target, target.name)
 
 
-def _is_told_with_another(change: Change, whole: set[Identity]) -> bool:
+def _is_told_with_another(change: Change, whole: set[Identity], renamed: set[Identity]) -> bool:
     """What belongs to a table or a column that comes or goes, or is renamed with it, is no news of its own."""
     if _renames_not_null(change):
         return True
@@ -85,7 +86,10 @@ def _is_told_with_another(change: Change, whole: set[Identity]) -> bool:
     parent = KIND_OF[type(obj)].parent(obj)
     if parent is not None and parent in whole:
         return True
-    return change.id.space != "column" and any(r in whole for r in _of_own_table(obj, parent))
+    if change.id.space == "column":
+        return False
+    own = renamed if change.action is Action.RENAME else whole
+    return any(r in own for r in _of_own_table(obj, parent)) or (own is renamed and parent in renamed)
 
 
 def _renames_not_null(change: Change) -> bool:
