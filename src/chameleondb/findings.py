@@ -82,6 +82,7 @@ SEVERITIES: dict[str, Severity] = {
     "APPLIED_VERSION_NOT_IN_VAULT": _V,
     "RECEIPT_MISSING_ON_DISK": _R,
     "RUN_INTERRUPTED": _R,
+    "VERSION_SUPERSEDED": _R,
     "DRIFT": _N,
     "DATABASE_IS_A_COPY": _N,
     # what was seen here before

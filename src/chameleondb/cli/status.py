@@ -154,6 +154,8 @@ def _is_new(state: _State) -> bool:
     """Whether this database has no version, where "Current version: none" and what is pending do not say so already."""
     if state.found.ledgered is None or state.here is not None or state.found.violations:
         return False
+    if any(f.code == "VERSION_SUPERSEDED" for f in state.found.findings):
+        return False
     if state.found.history is not None and state.found.history.current is not None:
         return True
     return state.what is not None and not state.what.pending

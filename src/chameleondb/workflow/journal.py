@@ -152,7 +152,7 @@ def from_ledger(connection: Connection, rows: Iterable[Row], history: History | 
     labels = {v.id: v.label for v in history.versions} if history else {}
     receipts = {r.ledger_hash for r in history.receipts} if history else set()
     for row in rows:
-        if row.kind not in ("APPLIED", "REPAIR", "FAILED", "SQL") or row.hash in receipts:
+        if row.kind not in ("APPLIED", "REPAIR", "FAILED", "SQL", "REBASE") or row.hash in receipts:
             continue
         body: dict[str, Any] = read_body(connection, row.seq) if row.kind in ("FAILED", "SQL") else {}
         detail = body.get("message") or body.get("text") or f"as {row.who}"

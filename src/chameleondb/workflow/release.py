@@ -36,7 +36,16 @@ from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, r
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
 from chameleondb.workflow.source import Files
-from chameleondb.workflow.trust import NO_VAULT, Inspection, Ledgered, inspect, missing_receipts, read_ledger, remember
+from chameleondb.workflow.trust import (
+    NO_VAULT,
+    Inspection,
+    Ledgered,
+    inspect,
+    missing_receipts,
+    read_ledger,
+    remember,
+    set_aside_version,
+)
 
 ADOPTABLE = {
     "DATABASE_IS_A_COPY": "copy",
@@ -172,6 +181,7 @@ class Release:
         else:
             _require_sound(found, adopt=adopt)
             self._adopt(found)
+            self._follow_rebase()
         if self.history is None:
             return ()
         repaired = () if self.unverified else self.store.repair(found.verified)
@@ -190,6 +200,20 @@ class Release:
         self.history = self.store.append(
             self.history, "ADOPT", db=self.ledgered.identity.key, ledger=str(row), reason=reasons[0]
         )
+
+    def _follow_rebase(self) -> None:
+        """Record, once, that the database leaves a version that a rebase set aside for the vault's chain."""
+        if self.history is None or (old := set_aside_version(self.history, self.head)) is None:
+            return
+        reached = max(r.seq for r in self.ledgered.rows if r.version_id == old)
+        if any(r.kind == "REBASE" and r.seq > reached for r in self.ledgered.rows):
+            return
+        require(self.mode(), Operation.APPLY)
+        new = self.history.version(self.history.superseded[old])
+        assert new is not None
+        fact = {"kind": "REBASE", "version_id": new.id, "parent_id": old}
+        record(self.connection, self.head, fact, _registered(self.history, new))
+        self.ledgered = self._read_ledger()
 
     def _read_ledger(self) -> Ledgered:
         ledgered = read_ledger(self.connection)

@@ -15,7 +15,7 @@ from chameleondb.vault.store import Store
 from chameleondb.workflow.describe import Line
 from chameleondb.workflow.drift import drift
 from chameleondb.workflow.recording import schema_of
-from chameleondb.workflow.trust import Inspection
+from chameleondb.workflow.trust import Inspection, set_aside_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ def version_here(inspection: Inspection) -> Version | None:
 def find_drift(store: Store, inspection: Inspection, connection: Connection) -> Drift:
     """Compare the database with the version that was applied to it. Raises: DatabaseError."""
     version, ledgered = version_here(inspection), inspection.ledgered
+    if inspection.history and ledgered and set_aside_version(inspection.history, ledgered.head):
+        return Drift(lines=None, why="its version gave way to another branch's")
     if version is None or ledgered is None:
         return Drift(lines=None, why="no version is applied to this database")
     if ledgered.head.open_run is not None:

@@ -10,7 +10,7 @@ away, as CI does, would otherwise look like a history that was cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +30,13 @@ from chameleondb.vault.files import read_files
 from chameleondb.vault.history import History, Receipt
 from chameleondb.vault.verify import Verified
 from chameleondb.vault.verify import verify as verify_files
-from chameleondb.workflow import clock, pins
+from chameleondb.workflow import clock, git, pins
 from chameleondb.workflow.in_force import in_force
 from chameleondb.workflow.pins import Pins, Seen
 
 NO_VAULT = "none"  # in rows written by a program that keeps no vault
 RESTORE = "restore .chameleon/vault from git or a backup"
+_PULL = "git pull, and if both branches made a version, `chameleon vault rebase`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pi
     seen = memory.seen(history.vault) if memory and history else None
     if seen is None:
         not_consulted.append("memory")
-    findings = [*verified.findings]
+    findings = [*_collision(data, verified.findings)]
     if connection is not None and ledgered is not None:
         findings += check_rows(ledgered.rows)
         findings += cross_check(history, ledgered, exists=files.exists)
@@ -104,6 +105,14 @@ def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pi
     return Inspection(
         verified=verified, ledgered=ledgered, findings=tuple(findings), not_consulted=tuple(not_consulted)
     )
+
+
+def _collision(data: Path, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Add what git could not merge; what it could is half of something, and would only confuse."""
+    collision = git.collision(data)
+    if collision is None:
+        return findings
+    return collision, *(f for f in findings if f.code not in ("BRANCHES_COLLIDE", "UNKNOWN_FILE"))
 
 
 def read_ledger(connection: Connection) -> Ledgered | None:
@@ -119,7 +128,7 @@ def cross_check(history: History | None, ledgered: Ledgered, *, exists: bool = T
     """Hold a history and a ledger against each other."""
     if history is None:
         return () if exists else tuple(_without_vault(ledgered.rows))
-    ours = [r for r in ledgered.rows if r.vault_id == history.vault]
+    ours = [r for r in _in_chain(history, ledgered.rows) if r.vault_id == history.vault]
     return (
         *_foreign(history, ledgered.rows),
         *_anchors(history, ours),
@@ -128,7 +137,27 @@ def cross_check(history: History | None, ledgered: Ledgered, *, exists: bool = T
         *_without_receipt(history, ledgered),
         *_identity(history, ledgered),
         *_interrupted(history, ledgered.head),
+        *_superseded(history, ledgered.head),
     )
+
+
+def set_aside_version(history: History, head: Head) -> str | None:
+    """Return the id of the version that a database has if a rebase took it out of the vault's chain."""
+    id = head.version_id or ""
+    return id if id in history.superseded and history.version(id) is None else None
+
+
+def _in_chain(history: History, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows without those of versions that a rebase took out of the chain: their lines have left the log.
+
+    Rows that name no version (a mode, a key) may have been anchored there, too.
+    """
+    gone = history.superseded.keys() - {v.id for v in history.versions}
+    if not gone:
+        return rows
+    of_run = {r.run: r.version_id for r in rows if r.run and r.version_id}
+    named = ((r, r.version_id or of_run.get(r.run or "")) for r in rows)
+    return [r for r, id in named if id is not None and id not in gone]
 
 
 def _without_vault(rows: Iterable[Row]) -> Iterator[Finding]:
@@ -168,7 +197,7 @@ def _anchors(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
                 message=f"the database knows a log of at least {row.log_seq} lines",
                 expected=f"{row.log_seq} lines",
                 actual=f"{len(history.lines)} lines",
-                hint=f"get the newest vault (git pull), or {RESTORE}",
+                hint=f"get the newest vault: {_PULL}; or {RESTORE}",
             )
             return
         line = history.lines[row.log_seq - 1]
@@ -179,7 +208,7 @@ def _anchors(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
                 message="the database knows another line at this place",
                 expected=f"sum {row.log_sum}",
                 actual=f"sum {line.sum}",
-                hint=f"is this another branch? get the newest vault (git pull), or {RESTORE}",
+                hint=f"is this another branch? get the newest vault: {_PULL}; or {RESTORE}",
             )
             return
 
@@ -192,8 +221,7 @@ def _unknown_versions(history: History, rows: Iterable[Row]) -> Iterator[Finding
                 place=f"ledger row {row.seq}",
                 message="a version is applied that the vault does not have",
                 actual=f"version {row.version_id}",
-                hint="get the newest vault (git pull); if two branches made a version of one number, "
-                "see `chameleon vault rebase`",
+                hint=f"another branch was applied to this database: {_PULL}",
             )
             return
 
@@ -289,6 +317,19 @@ def _interrupted(history: History, head: Head) -> Iterator[Finding]:
         message=f"the migration to {version.label if version else 'a version'} is not finished",
         hint="the next `chameleon migrate --apply` goes on with it",
     )
+
+
+def _superseded(history: History, head: Head) -> Iterator[Finding]:
+    id = set_aside_version(history, head)
+    if id is not None:
+        newer = history.version(history.superseded[id])
+        yield Finding(
+            code="VERSION_SUPERSEDED",
+            place="chameleon.ledger",
+            message=f"the database has a version that gave way to another branch's {newer.label if newer else 'one'}",
+            actual=f"version {id}",
+            hint="the next `chameleon migrate --apply` goes on from there",
+        )
 
 
 def recall(history: History, ledgered: Ledgered | None, seen: Seen) -> tuple[Finding, ...]:

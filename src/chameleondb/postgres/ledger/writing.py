@@ -127,7 +127,9 @@ def _append(connection: Connection, head: Position, body: Mapping[str, Any]) -> 
         error.hint = "; ".join(writer_grants(_role(connection)))
         raise
     except DatabaseError as error:
-        if error.sqlstate in (_SERIALIZATION_FAILURE, _UNIQUE_VIOLATION):
+        if error.sqlstate == _UNIQUE_VIOLATION:
+            raise _second_child() from None
+        if error.sqlstate == _SERIALIZATION_FAILURE:
             raise _moved_on() from None
         raise
     assert row is not None
@@ -143,6 +145,14 @@ def _moved_on() -> StalePlan:
         "CHM1012",
         "the ledger has moved on: somebody else has recorded something meanwhile",
         hint="run it again: it starts from where the database is now",
+    )
+
+
+def _second_child() -> StalePlan:
+    return StalePlan(
+        "CHM1013",
+        "this database has another version already that follows the same one: two branches registered one each",
+        hint="git pull, then `chameleon vault rebase`, then `chameleon migrate --apply`",
     )
 
 
