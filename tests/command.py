@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -22,7 +23,7 @@ PASSWORD = "a lizard in seven colours"
 
 
 class Chameleon:
-    """The command, in a folder and on a database."""
+    """The command, in a folder and on a database; without a URL, nothing says which one."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
@@ -34,7 +35,7 @@ class Chameleon:
         done = subprocess.run(
             [sys.executable, "-m", "chameleondb", *arguments],
             cwd=self.folder,
-            env={**os.environ, "DATABASE_URL": self.url, "PYTHONUTF8": "1", **environment},
+            env=self._environment(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -42,6 +43,22 @@ class Chameleon:
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run it in the background."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "chameleondb", *arguments],
+            cwd=self.folder,
+            env=self._environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        url = {"DATABASE_URL": self.url} if self.url else {}
+        return {**os.environ, **url, "PYTHONUTF8": "1", **more}
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url) as connection:

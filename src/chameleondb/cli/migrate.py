@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chameleondb.steps import Step
     from chameleondb.vault.history import History, Version
     from chameleondb.workflow.journal import Note
-    from chameleondb.workflow.release import Decision
+    from chameleondb.workflow.release import Decision, Release
 
 CHANGES_PENDING = 2
 HASH_SHOWN = 8
@@ -107,7 +107,7 @@ def _apply(app: App, options: _Options) -> int:
         connection = app.connect(purpose="migrate --apply")
         with release.locked_database(connection):
             repaired = release.reconcile(adopt=options.adopt, skip=options.skip_verification)
-            say.verified(release.history, release.unverified, repaired)
+            say.verified(release, repaired)
             what, files = preview_of(app, connection, use_cache=not options.no_cache)
             version = release.bring(
                 what,
@@ -158,19 +158,24 @@ class _Teller:
         if not self.out.json_wanted:
             self.out.result(*parts)
 
-    def verified(self, history: History | None, unverified: tuple[str, ...], repaired: tuple[str, ...]) -> None:
-        for code in unverified:
+    def verified(self, release: Release, repaired: tuple[str, ...]) -> None:
+        from chameleondb.workflow.release import interrupted_version
+
+        for code in release.unverified:
             self.out.warn(f"verification skipped in emergency mode: {code}")
         for what in repaired:
             self.out.note(f"put right: {what}")
+        history = release.history
         if history is None or not history.versions:
             return
-        self._result("🔍 Verifying schema integrity...")
+        # The guide's story of a recovery has neither this block nor statements in it: then they are remarks.
+        tell = self.out.note if interrupted_version(history, release.head) else self._result
+        tell("🔍 Verifying schema integrity...")
         if history.current is not None:
-            self._result("   ", good("✓"), f" Current: {history.current.label} ({_short(history.current.id)})")
-        if not unverified:
-            self._result("   ", good("✓"), " No tampering detected")
-        self._result()
+            tell("   ", good("✓"), f" Current: {history.current.label} ({_short(history.current.id)})")
+        if not release.unverified:
+            tell("   ", good("✓"), " No tampering detected")
+        tell()
 
     def unproven(self, why: str | None) -> None:
         if why is not None:
@@ -238,7 +243,7 @@ class _Teller:
         took = (faint(f"  ({seconds * 1000:.0f} ms)"),) if self.out.verbosity > 0 else ()
         parts = ("   ", good("✓"), f" {one_line(step.sql)}", *took)
         if self.is_recovery:
-            self.out.note(*parts)  # the guide's story of a recovery has no statements in it
+            self.out.note(*parts)
         else:
             self._result(*parts)
 
