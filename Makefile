@@ -61,6 +61,10 @@ cases: setup ## every change of every kind, both ways
 crash: setup ## migrations killed at every single instant
 	@CHAMELEON_TEST_INSTANTS=all $(PYTEST) -n $(JOBS) --dist worksteal tests/crash
 
+.PHONY: docs
+docs: setup ## the pages that are made from tests
+	@$(BIN)/python tools/guide_coverage.py
+
 .PHONY: matrix
 matrix: setup ## server tests on PostgreSQL 15, 16, 17 and 18
 	@$(BIN)/python tools/servers.py 15 16 17 18

@@ -45,7 +45,10 @@ def _blocks(tool: Chameleon) -> list[str]:
 
 
 def test_s25_fields_are_added_removed_and_modified(first: Chameleon) -> None:
-    """The schema is in `schema.cham`; entities and fields can be added, removed and modified there."""
+    """The schema is in `schema.cham`; entities and fields can be added, removed and modified there.
+
+    The original's `init` makes a directory `schemas/` instead: both are read, and so is what `schema.paths` names.
+    """
     first.unlock()
     post = "entity Post {\n    id: uuid primary,\n}\n"
     for text, expected in (
@@ -73,7 +76,10 @@ def test_s27_validate_is_printed_as_in_the_guide(edited: Chameleon) -> None:
 
 
 def test_s28_entities_are_named_and_fields_counted(edited: Chameleon) -> None:
-    """`Entities:` has the count and the names, `Fields:` the total; relations are not fields."""
+    """`Entities:` has the count and the names, `Fields:` the total; relations are not fields.
+
+    The original's quick start has `Relations:` in that place; we follow the guide.
+    """
     edited.write(
         V2.replace("}", "    posts: [Post] via author_id,\n}")
         + "entity Post {\n    id: uuid primary,\n    author_id: uuid,\n    author: User via author_id,\n}\n"

@@ -13,7 +13,10 @@ from tests.guide.story import NULLABLE, columns, execute, log, seen, watch
 
 
 def test_s53_recovery_is_printed_as_in_the_guide(first: Chameleon) -> None:
-    """After a run was cut short, `migrate --apply` tells of it and finishes it, in the guide's three lines."""
+    """After a run was cut short, `migrate --apply` tells of it and finishes it, in the guide's three lines.
+
+    Every apply tells of the verification and of its statements, and this story has neither: they go to stderr.
+    """
     first.unlock()
     first.write(NULLABLE)
     _killed_while_it_waits(first)
