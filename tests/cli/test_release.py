@@ -209,7 +209,7 @@ def test_a_copy_is_noticed_and_needs_to_be_adopted(applied: Chameleon, databases
     found = json.loads(copy.run("verify", "--format", "json").stdout)
     assert "DATABASE_IS_A_COPY" in [f["code"] for f in found["findings"]]
     copy.run("migrate")
-    refused = copy.run("migrate", "--apply", status=5)
+    refused = copy.run("migrate", "--apply", status=6)
     assert "chameleon migrate --apply --adopt" in refused.stderr
     copy.run("migrate", "--apply", "--adopt")
     copy.write(WITH_AGE)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chameleondb.cli.output import App, Output, bad, describe_finding, format_option, good, ways_out
-from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, SchemaError, UsageError
+from chameleondb.errors import (
+    ChameleonError,
+    DatabaseError,
+    DatabaseUnreachable,
+    IntegrityError,
+    SchemaError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from chameleondb.vault.history import Version
@@ -144,10 +151,16 @@ def _status_lines(state: _State) -> list[str]:
     if _is_new(state):
         lines.append("⚠ no version is applied to this database: chameleon migrate --apply")
     if state.problem is not None:
-        lines.append(f"? not known: {state.problem.message}")
+        lines.append(f"? not known: {_why(state.problem)}")
     if not lines:
         lines.append("? not known while the history is in doubt")
     return lines
+
+
+def _why(problem: ChameleonError) -> str:
+    if isinstance(problem, DatabaseUnreachable):
+        return "the database cannot be reached"
+    return "the schema has errors" if isinstance(problem, SchemaError) else problem.message
 
 
 def _is_new(state: _State) -> bool:
@@ -171,7 +184,7 @@ def _mode(force: Force) -> str:
 def _show_rest(out: Output, state: _State) -> None:
     from chameleondb.cli.plan_view import show_rest
 
-    if isinstance(state.problem, SchemaError):
+    if isinstance(state.problem, SchemaError | DatabaseUnreachable):
         out.error(state.problem)
     elif state.problem is not None and state.problem.hint:
         out.note(f"help: {state.problem.hint}")

@@ -92,11 +92,13 @@ def _show_anchors(out: Output, found: Inspection, why: str | ChameleonError) -> 
     if found.ledgered is not None:
         out.note(f"Checked against the database's ledger: {len(found.ledgered.rows)} rows")
     elif "database" in found.not_consulted:
-        reason = f" ({why.message if isinstance(why, ChameleonError) else why})" if why else ""
+        reason = f" ({'it cannot be reached' if isinstance(why, ChameleonError) else why})" if why else ""
         out.note(
             f"Database not consulted{reason}: that the newest versions were deleted, or all of the vault rewritten,"
             " cannot be excluded"
         )
+        if isinstance(why, ChameleonError):
+            out.error(why)
     else:
         out.note("The role may not read the ledger: what is applied was not checked")
 

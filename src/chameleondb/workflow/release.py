@@ -20,7 +20,7 @@ from typing import Protocol
 from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
 from chameleondb.config import Project
-from chameleondb.errors import ChameleonError, IntegrityError
+from chameleondb.errors import ChameleonError, IntegrityError, StalePlan
 from chameleondb.findings import Finding
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
@@ -367,11 +367,13 @@ def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
 
 
 def _require_sound(found: Inspection, *, adopt: bool) -> None:
-    """Stop at violations, and at what only `adopt` answers unless it is asked for. Raises: IntegrityError."""
-    adoptable = tuple(f for f in found.findings if f.code in ADOPTABLE)
-    other = tuple(f for f in found.violations if f.code not in ADOPTABLE)
-    if other or (adoptable and not adopt):
-        raise aborted((*other, *adoptable))
+    """Stop at violations, and at what only `adopt` answers unless it is asked for. Raises: IntegrityError, StalePlan."""
+    violations = tuple(f for f in found.violations if not (adopt and f.code in ADOPTABLE))
+    if violations:
+        raise aborted(violations)
+    for finding in found.findings:
+        if finding.code in ADOPTABLE and not adopt:
+            raise StalePlan("CHM1013", finding.message, hint=finding.hint)
 
 
 def _hint(findings: Iterable[Finding]) -> str:
