@@ -367,7 +367,10 @@ def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
 
 
 def _require_sound(found: Inspection, *, adopt: bool) -> None:
-    """Stop at violations, and at what only `adopt` answers unless it is asked for. Raises: IntegrityError, StalePlan."""
+    """Stop at violations, and at what only `adopt` answers if that is not asked for.
+
+    Raises: IntegrityError; StalePlan CHM1013 where the database is a copy.
+    """
     violations = tuple(f for f in found.violations if not (adopt and f.code in ADOPTABLE))
     if violations:
         raise aborted(violations)
