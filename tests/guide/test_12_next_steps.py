@@ -37,7 +37,7 @@ def test_s71_mode_management(first: Chameleon) -> None:
 def test_s72_debugging(first: Chameleon) -> None:
     """Debugging: what went wrong can be found out, with the commands that the guide to it names.
 
-    The original's guide speaks of queries, too. Chameleon runs none, and the page says so.
+    The guide speaks of queries, too: those of an application are not Chameleon's, and the page says so.
     """
     first.run("migrate", "--apply", status=64, DATABASE_URL="postgresql:///x?nonsense=1")
     assert "[CHM" in first.run("journal", "errors").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from chameleondb.cli.output import App, format_option, good
@@ -18,21 +20,23 @@ def command(app: App, name: str | None) -> None:
     lacks only its vault gets one. No database is asked.
     """
     from chameleondb.workflow.clock import now
-    from chameleondb.workflow.init import init
+    from chameleondb.workflow.init import VAULT, init
 
     done = init(app.directory, name, now)
-    app.out.detail(f"project: {done.root}")
     if app.out.json_wanted:
-        app.out.json({"root": str(done.root), "made": list(done.made)})
+        app.out.json({"root": str(done.root), "made": list(done.made), "repaired": list(done.repaired)})
         return
-    if not done.made:
-        app.out.result(good("✓"), " Nothing to do: the project is initialized.")
-        return
+    app.out.detail(f"project: {done.root}")
     for what in done.made:
-        app.out.result(f"✅ {_made(what)}")
-    app.out.note("ℹ️  Mode: readonly; the first `chameleon migrate --apply` is allowed in it")
-    app.out.note("💡 Next: edit schema.cham, then chameleon migrate --dry-run")
+        app.out.result(f"✅ {what} initialized" if what == VAULT else f"✅ Created {what}")
+    for what in done.repaired:
+        app.out.result(f"✅ Put right {what}")
+    if not done.made and not done.repaired:
+        app.out.result(good("✓"), f" Nothing to do: {_project(app, done.root)} is initialized.")
+    if VAULT in done.made:
+        app.out.note("ℹ️  Mode: readonly; the first `chameleon migrate --apply` is allowed in it")
+        app.out.note(f"💡 Next: edit {', '.join(done.schema)}, then chameleon migrate --dry-run")
 
 
-def _made(what: str) -> str:
-    return f"{what} initialized" if what == "Schema Vault" else f"Created {what}"
+def _project(app: App, root: Path) -> str:
+    return "the project" if root == app.directory.absolute() else f"the project {root}"

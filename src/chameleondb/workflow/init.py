@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from chameleondb import disk
-from chameleondb.config import DATA_DIRECTORY, SCHEMA_DIRECTORY, SCHEMA_FILE, Project, find_project
+from chameleondb.config import DATA_DIRECTORY, SCHEMA_DIRECTORY, SCHEMA_FILE, find_project
 from chameleondb.errors import IntegrityError, UsageError
 from chameleondb.findings import Severity, of_severity
 from chameleondb.vault.store import Store
 
+VAULT = "Schema Vault"
 TEMPLATE = """\
 // The database as it should be. `chameleon migrate --dry-run` shows what would change, `--apply` changes it.
 
@@ -27,10 +28,12 @@ entity User {
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """A project that is ready; `made` tells what is new, as the user would call it."""
+    """A project that is ready; `made` and `repaired` tell what was done, `schema` has the paths of the schema."""
 
     root: Path
     made: tuple[str, ...]
+    repaired: tuple[str, ...]
+    schema: tuple[str, ...]
 
 
 def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initialized:
@@ -40,7 +43,7 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
     """
     root = _root(start, name)
     disk.make_directory(root)
-    made = []
+    made = [] if (root / DATA_DIRECTORY).is_dir() else [f"{DATA_DIRECTORY}/ directory"]
     store = Store(root / DATA_DIRECTORY, now)
     with store.lock():
         verified = store.read(deep=True)
@@ -49,45 +52,44 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
             raise IntegrityError(violations, hint="restore .chameleon/vault from git or a backup")
         if verified.history is None:
             store.create()
-            made += [f"{DATA_DIRECTORY}/ directory", "Schema Vault"]
+            made.append(VAULT)
+            repaired: tuple[str, ...] = ()
         else:
-            made += [f"{name} (repaired)" for name in store.repair(verified)]
-    if _has_no_schema(root):
+            repaired = store.repair(verified)
+    schema = find_project(root).settings.schema_paths or _schema_at(root)
+    if not schema:
         disk.create(root / SCHEMA_FILE, TEMPLATE.encode())
+        schema = (SCHEMA_FILE,)
         made.append(SCHEMA_FILE)
-    if _ignore_env(root / ".gitignore"):
-        made.append(".gitignore entry for .env")
-    return Initialized(root, tuple(made))
+    for path, entry, known in (
+        (root / ".gitignore", b".env", {b".env", b"/.env", b".env*", b"*.env"}),
+        (root / DATA_DIRECTORY / ".gitignore", b"local/", {b"local/", b"/local/", b"local", b"/local", b"*"}),
+    ):
+        if _ignore(path, entry, known):
+            made.append(f"{path.relative_to(root)} entry for {entry.decode()}")
+    return Initialized(root, tuple(made), repaired, schema)
 
 
 def _root(start: Path, name: str | None) -> Path:
     if name is None:
-        return _project_or(start).root
+        return find_project(start).root
+    if not name.strip():  # an unset shell variable must not make a project of the directory that happens to be here
+        raise UsageError("CHM0530", "the name of the project is empty", hint="leave it out to use this directory")
     root = start / name
     if root.exists() and not root.is_dir():
         raise UsageError("CHM0530", f"{root} is not a directory", hint="choose another name")
     return root.absolute()
 
 
-def _project_or(start: Path) -> Project:
-    return find_project(start)
+def _schema_at(root: Path) -> tuple[str, ...]:
+    return tuple(name for name in (SCHEMA_FILE, SCHEMA_DIRECTORY) if (root / name).exists())
 
 
-def _has_no_schema(root: Path) -> bool:
-    project = find_project(root)
-    return project.settings.schema_paths is None and not any(
-        (root / name).exists() for name in (SCHEMA_FILE, SCHEMA_DIRECTORY)
-    )
-
-
-def _ignore_env(path: Path) -> bool:
-    """Have git ignore `.env`, which holds passwords; returns whether a line was added."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        text = ""
-    if any(line.strip() in (".env", "/.env", ".env*", "*.env") for line in text.splitlines()):
+def _ignore(path: Path, entry: bytes, known: set[bytes]) -> bool:
+    """Have git ignore something, if no line does so in one of the usual ways; return whether a line was added."""
+    text = path.read_bytes() if path.exists() else b""
+    if any(line.strip() in known for line in text.splitlines()):
         return False
-    separator = "" if not text or text.endswith("\n") else "\n"
-    disk.replace(path, f"{text}{separator}.env\n".encode("utf-8", "surrogateescape"))
+    separator = b"" if not text or text.endswith(b"\n") else b"\n"
+    disk.replace(path, text + separator + entry + b"\n")
     return True
