@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chameleondb.cli.output import App, Output, format_option, good
-from chameleondb.errors import DatabaseError, UsageError
+from chameleondb.cli.output import App, Output, format_option, good, ways_out
+from chameleondb.errors import DatabaseError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from chameleondb.vault.history import History, Version
@@ -46,8 +46,8 @@ def _history(app: App) -> tuple[Store, History]:
     store = Store(app.project.data, now)
     verified = store.read(deep=False)
     if verified.history is None:
-        if verified.findings:
-            raise UsageError("CHM2003", "the log of the vault cannot be read", hint="run `chameleon verify`")
+        if verified.violations:
+            raise IntegrityError(verified.violations, hint="; ".join(ways_out(verified.violations)))
         raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
     for finding in verified.findings:
         app.out.warn(f"{finding}; see `chameleon verify`")
@@ -61,12 +61,17 @@ def _show_versions(out: Output, history: History) -> None:
         marker = " (current) ✓" if version == history.current else _marker(history, version)
         out.result(f"{version.label}{marker}")
         out.result(f"├─ Hash: {version.id[:HASH_SHOWN]}...")
-        out.result(f"├─ Date: {version.at.replace('T', ' ').removesuffix('Z')}")
+        out.result(f"├─ Date: {_time(version.at)}")
         out.result(f"├─ Author: {version.author}")
         out.result(f"├─ Changes: {version.summary}")
         out.result(f"└─ Parent: {history.parent_label(version)}")
     if not history.versions:
         out.note("No version yet: `chameleon migrate --apply` registers the first")
+
+
+def _time(at: str) -> str:
+    """Return a time of the log (UTC) as the guide shows it."""
+    return at.replace("T", " ").removesuffix("Z")
 
 
 def _marker(history: History, version: Version) -> str:
@@ -87,7 +92,9 @@ def _facts(history: History, version: Version) -> dict[str, Any]:
         "current": version == history.current,
         "superseded_by": None if new is None else next((v.label for v in history.versions if v.id == new), new),
         "applied": [
-            {"database": r.db, "ledger_row": r.ledger_seq, "at": r.at} for r in history.receipts if r.id == version.id
+            {"database": r.db, "ledger_row": r.ledger_seq, "at": r.at, "repair": r.repair}
+            for r in history.receipts
+            if r.id == version.id
         ],
     }
 
@@ -115,23 +122,31 @@ def _show_version(out: Output, store: Store, history: History, label: str) -> No
     out.result("📝 Changes:")
     for line in lines:
         out.result(f"  {line.mark} {line.text}")
+    if not lines:
+        out.result("  none")
     out.result()
     out.result("💾 SQL:")
+    if not snapshot.plan:
+        out.result("-- none: the database was so already")
     for step in snapshot.plan:
         out.result(f"{step['sql']};")
     return None
 
 
 def _described(history: History, version: Version, snapshot: Snapshot) -> list[tuple[str, str]]:
-    applied = [f"{r.db} at {r.at}" for r in history.receipts if r.id == version.id]
+    applied = [
+        ("Repaired" if r.repair else "Applied", f"{_time(r.at)}, database {r.db}")
+        for r in history.receipts
+        if r.id == version.id
+    ]
     return [
         ("Hash", version.id),
-        ("Date", version.at),
+        ("Date", _time(version.at)),
         ("Author", version.author),
         ("Parent", history.parent_label(version)),
         ("Summary", version.summary),
         ("Status", "locked ✓" if applied else _marker(history, version).strip(" ()")),
-        *(("Applied", where) for where in applied),
+        *applied,
         ("PostgreSQL", str(snapshot.postgres)),
         *(("File", source["path"]) for source in snapshot.sources),
     ]
@@ -194,7 +209,8 @@ def _of_ledger(app: App, history: History | None) -> tuple[Entry, ...]:
             return ()
         return tuple(from_ledger(connection, read_rows(connection), history))
     except (DatabaseError, UsageError) as error:
-        app.out.detail(f"the database was not consulted: {error.message}")
+        tell = app.out.detail if error.code == "CHM0501" else app.out.note
+        tell(f"The database's ledger was not consulted: {error.message}")
         return ()
 
 
@@ -211,6 +227,6 @@ def _show_entries(out: Output, entries: tuple[Entry, ...], none: str) -> None:
         code = f"[{entry.code}] " if entry.code else ""
         out.result(
             f"{entry.at:<20}  {entry.action:<10}  {entry.version or '':<7}  {entry.status:<11}  {took:>8}  "
-            f"{code}{entry.detail.replace(chr(10), ' ')}"
+            f"{code}{' '.join(entry.detail.split())}".rstrip()
         )
     return None

@@ -86,8 +86,10 @@ def show_rest(out: Output, what: Preview) -> None:
             out.note(f"  {obj.type} {obj.identity}")
     if what.plan.unmanaged:
         out.note("In the database but not in the schema, and never made by Chameleon: left alone")
+        whole = set(what.plan.unmanaged)
         for identity in what.plan.unmanaged:
-            out.note(f"  {identity.space} {identity}")
+            if identity.space not in ("column", "constraint") or identity.table not in whole:
+                out.note(f"  {identity.space} {identity}")
     if what.plan.unmodelled:
         out.note(f"Not managed by Chameleon, left alone: {counted(what.plan.unmodelled)}; -v lists them")
         for obj in what.plan.unmodelled:
