@@ -3,20 +3,26 @@
 Rules kept here: a reader sees the old file or the new one, never a half; what was reported as written survives a power
 cut; bytes go out in a loop, since `os.write` may take fewer than it was given; a failed fsync is never tried again,
 because the system may already have thrown the data away.
+
+`Folder` does the same inside a directory that is held open, so that a link put in its path meanwhile diverts nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
+_LOCK = os.O_RDWR | os.O_CREAT | _NO_LINK
 
 
 def replace(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -100,9 +106,12 @@ def open_lock(path: Path, *, shared: bool = False, wait: bool = False) -> int | 
 
     The lock lasts until the descriptor is closed by every process that has it. A killed process leaves nothing behind.
     """
+    return _lock(os.open(path, _LOCK, 0o600), shared=shared, wait=wait)
+
+
+def _lock(handle: int, *, shared: bool = False, wait: bool = False) -> int | None:
     import fcntl
 
-    handle = os.open(path, _LOCK, 0o600)
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -125,10 +134,211 @@ def locked(path: Path) -> Iterator[bool]:
             os.close(handle)
 
 
+class Folder:
+    """A directory held open; names are looked up in it and never followed if they are symbolic links.
+
+    What changes a name is safe when the call returns. Every OSError has the whole path of the file as its `filename`.
+    """
+
+    def __init__(self, path: Path, handle: int) -> None:
+        self.path = path
+        self._handle = handle
+
+    @classmethod
+    def at(cls, path: Path) -> Folder:
+        """Open a directory by its path; links on the way to it are the user's own. Raises: OSError."""
+        return cls(path, os.open(path, _DIRECTORY))
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)
+
+    def enter(self, name: str) -> Folder:
+        """Open a directory in this one. Raises: OSError, also if it is a link to one."""
+        with self._named(name):
+            return Folder(self.path / name, os.open(name, _DIRECTORY | _NO_LINK, dir_fd=self._handle))
+
+    def status(self, name: str | None = None) -> os.stat_result:
+        """Return the status of a name, of a link itself if it is one, or of this directory. Raises: OSError."""
+        if name is None:
+            return os.fstat(self._handle)
+        with self._named(name):
+            return os.stat(name, dir_fd=self._handle, follow_symlinks=False)
+
+    def names(self) -> list[str]:
+        """Return what is in it, sorted. Raises: OSError."""
+        with self._named():
+            return sorted(os.listdir(self._handle))
+
+    def read(self, name: str, expected: os.stat_result, bytes_max: int) -> bytes:
+        """Return at most `bytes_max` + 1 bytes of the regular file that `status` gave `expected` for.
+
+        Raises: OSError, also if another file has taken its name.
+        """
+        with self._named(name):
+            # Non-blocking, since opening a pipe that has taken the name would wait for a writer.
+            handle = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NO_LINK, dir_fd=self._handle)
+            try:
+                if not os.path.samestat(os.fstat(handle), expected):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+                return _read_all(handle, bytes_max + 1)
+            finally:
+                os.close(handle)
+
+    def make(self, name: str, *, mode: int) -> None:
+        """Make a directory, whatever the umask. Raises: OSError."""
+        with self._named(name):
+            os.mkdir(name, mode, dir_fd=self._handle)
+            with self.enter(name) as made:
+                os.fchmod(made._handle, mode)
+            os.fsync(self._handle)
+
+    def permit(self, *, mode: int) -> None:
+        """Set the permissions of this directory. Raises: OSError."""
+        with self._named():
+            os.fchmod(self._handle, mode)
+
+    def create(self, name: str, data: bytes, *, mode: int) -> None:
+        """Write a new file in one step. Raises: FileExistsError, even if another process was quicker; OSError."""
+        temporary = self._write_beside(name, data, mode)
+        with self._named(name):
+            try:
+                os.link(temporary, name, src_dir_fd=self._handle, dst_dir_fd=self._handle, follow_symlinks=False)
+            finally:
+                os.unlink(temporary, dir_fd=self._handle)
+            os.fsync(self._handle)
+
+    def replace(self, name: str, data: bytes, *, mode: int) -> None:
+        """Write a file in one step, in the place of an older one if there is one. Raises: OSError."""
+        temporary = self._write_beside(name, data, mode)
+        with self._named(name):
+            try:
+                os.replace(temporary, name, src_dir_fd=self._handle, dst_dir_fd=self._handle)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=self._handle)
+                raise
+            os.fsync(self._handle)
+
+    def append(self, name: str, data: bytes, *, after: bytes) -> None:
+        """Add to the end of a file that ends in `after`. Raises: ChangedFile if it does not; OSError."""
+        with self._opened(name, os.O_RDWR | os.O_APPEND) as handle:
+            if not _ends_in(handle, after):
+                raise ChangedFile(errno.ESTALE, "it has changed meanwhile")
+            _write_all(handle, data)
+            os.fsync(handle)
+
+    def cut(self, name: str, size: int) -> None:
+        """Shorten a file. Raises: OSError."""
+        with self._opened(name, os.O_WRONLY) as handle:
+            os.ftruncate(handle, size)
+            os.fsync(handle)
+
+    def try_append(self, name: str) -> None:
+        """Prove that a file could be added to. Raises: OSError."""
+        with self._opened(name, os.O_WRONLY | os.O_APPEND):
+            pass
+
+    def try_create(self, size: int) -> None:
+        """Prove that a file of `size` bytes could be made here. Raises: OSError."""
+        temporary = self._write_beside("probe", bytes(size), 0o600)
+        with self._named(temporary):
+            os.unlink(temporary, dir_fd=self._handle)
+
+    def move(self, name: str, to: Folder, new_name: str) -> None:
+        """Give a file or directory another name, perhaps in another directory; a file there goes. Raises: OSError."""
+        with self._named(name):
+            os.replace(name, new_name, src_dir_fd=self._handle, dst_dir_fd=to._handle)
+            os.fsync(to._handle)
+            os.fsync(self._handle)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there. Raises: OSError."""
+        with self._named(name), contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._handle)
+            os.fsync(self._handle)
+
+    def remove_tree(self, name: str) -> None:
+        """Delete a file, or a directory and all in it; links are not followed. Raises: OSError."""
+        with self._named(name):
+            if stat.S_ISDIR(os.stat(name, dir_fd=self._handle, follow_symlinks=False).st_mode):
+                shutil.rmtree(name, dir_fd=self._handle)
+                os.fsync(self._handle)
+                return
+        self.remove(name)
+
+    def sync(self) -> None:
+        """Wait until the names in it are safe. Raises: OSError."""
+        with self._named():
+            os.fsync(self._handle)
+
+    def open_lock(self, name: str, note: bytes) -> int | None:
+        """Lock a file that is never deleted, and leave a note in it on who holds it; see `disk.open_lock`.
+
+        Raises: OSError.
+        """
+        with self._named(name):
+            handle = _lock(os.open(name, _LOCK | getattr(os, "O_NONBLOCK", 0), 0o600, dir_fd=self._handle))
+            if handle is not None:
+                try:
+                    os.ftruncate(handle, 0)
+                    _write_all(handle, note)
+                except BaseException:
+                    os.close(handle)
+                    raise
+        return handle
+
+    @contextlib.contextmanager
+    def _opened(self, name: str, flags: int) -> Iterator[int]:
+        with self._named(name):
+            if not stat.S_ISREG(os.stat(name, dir_fd=self._handle, follow_symlinks=False).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            handle = os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | _NO_LINK, dir_fd=self._handle)
+            try:
+                yield handle
+            finally:
+                os.close(handle)
+
+    def _write_beside(self, name: str, data: bytes, mode: int) -> str:
+        temporary = temporary_name(name)
+        with self._named(name):
+            handle = os.open(temporary, _NEW, 0o600, dir_fd=self._handle)
+            try:
+                try:
+                    os.fchmod(handle, mode)
+                    _write_all(handle, data)
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=self._handle)
+                raise
+        return temporary
+
+    @contextlib.contextmanager
+    def _named(self, name: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename, error.filename2 = str(self.path / name), None
+            raise
+
+
+class ChangedFile(OSError):
+    """A file is not what this process left it as."""
+
+
+def temporary_name(name: str) -> str:
+    """Return a name beside `name`; random, since a killed run may have left its own."""
+    return f".{name[:64]}.{secrets.token_hex(8)}.tmp"
+
+
 def _write_beside(path: Path, data: bytes, mode: int) -> Path:
-    # In the same directory, since a rename works only within one file system; random, since a killed run may have
-    # left its own.
-    temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.tmp")
+    # In the same directory, since a rename works only within one file system.
+    temporary = path.with_name(temporary_name(path.name))
     handle = os.open(temporary, _NEW, 0o600)
     try:
         try:
@@ -148,6 +358,19 @@ def _write_all(handle: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]
+
+
+def _read_all(handle: int, bytes_max: int) -> bytes:
+    parts, rest = [], bytes_max
+    while rest and (part := os.read(handle, min(rest, 1024 * 1024))):
+        parts.append(part)
+        rest -= len(part)
+    return b"".join(parts)
+
+
+def _ends_in(handle: int, end: bytes) -> bool:
+    start = os.fstat(handle).st_size - len(end)
+    return start >= 0 and os.pread(handle, len(end) + 1, start) == end
 
 
 def _sync_directory(path: Path) -> None:

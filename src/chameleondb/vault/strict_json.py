@@ -1,0 +1,118 @@
+"""Reading canonical JSON, and nothing else.
+
+A hashed file has one form. What parses to a value and is not the canonical form of that value was not written by us,
+and two programs could read it differently.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from chameleondb.canonical import canonical_json
+
+DEPTH_MAX = 64
+INTEGER_MAX = 2**53 - 1
+
+
+class Problem(enum.StrEnum):
+    """Why bytes are not canonical JSON."""
+
+    SIZE = "larger than allowed"
+    ENCODING = "not ASCII"
+    SYNTAX = "not JSON"
+    NUMBER = "a number that is not an integer below 2^53"
+    DEPTH = "nested more than 64 deep"
+    DUPLICATE_KEY = "a key that is there twice"
+    SURROGATE = "half of a character"
+    FORM = "not in canonical form"
+
+
+class NotCanonical(ValueError):
+    """Bytes that are not canonical JSON, or hold something else than they should."""
+
+    def __init__(self, problem: Problem, detail: str = "") -> None:
+        super().__init__(f"{problem}: {detail}" if detail else str(problem))
+        self.problem = problem
+
+
+def write(value: Any) -> bytes:
+    """Return a value as a canonical file. Raises: NotCanonical if it could not be read back."""
+    data = canonical_json(value).encode("ascii") + b"\n"
+    if b"\\ud" in data:
+        _refuse_surrogates(value)
+    return data
+
+
+def read(data: bytes, *, bytes_max: int) -> Any:
+    """Return the value that a canonical file holds. Raises: NotCanonical."""
+    if len(data) > bytes_max:
+        raise NotCanonical(Problem.SIZE)
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        raise NotCanonical(Problem.ENCODING) from None
+    value = _parse(text)
+    _check_depth(value)
+    if b"\\ud" in data:
+        _refuse_surrogates(value)
+    if canonical_json(value) + "\n" != text:
+        _parse(text, object_pairs_hook=_without_duplicates)
+        raise NotCanonical(Problem.FORM)
+    return value
+
+
+def _parse(text: str, **options: Any) -> Any:
+    try:
+        return json.loads(text, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number, **options)
+    except RecursionError:
+        raise NotCanonical(Problem.DEPTH) from None
+    except json.JSONDecodeError as error:
+        raise NotCanonical(Problem.SYNTAX, f"{error.msg}, at byte {error.pos}") from None
+
+
+def _integer(digits: str) -> int:
+    # The length first: Python refuses, in its own way, to read thousands of digits.
+    if len(digits) > 17 or abs(value := int(digits)) > INTEGER_MAX:
+        raise NotCanonical(Problem.NUMBER)
+    return value
+
+
+def _no_number(_: str) -> NoReturn:
+    raise NotCanonical(Problem.NUMBER)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NotCanonical(Problem.DUPLICATE_KEY)
+    return found
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level := [v for v in level if v.__class__ in (dict, list)]:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise NotCanonical(Problem.DEPTH)
+        level = [inner for outer in level for inner in _inner(outer)]
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if value.__class__ is dict else value
+
+
+def _refuse_surrogates(value: Any) -> None:
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if item.__class__ is str:
+            if any("\ud800" <= character <= "\udfff" for character in item):
+                raise NotCanonical(Problem.SURROGATE)
+        elif item.__class__ is dict:
+            rest += item.keys()
+            rest += item.values()
+        elif item.__class__ in (list, tuple):
+            rest += item

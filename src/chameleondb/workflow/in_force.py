@@ -1,0 +1,167 @@
+"""Which mode is in force: the stricter of what the vault says and what the ledger of a database says.
+
+The vault's log has the password's keys, each signed by the one before it. A ledger has copies of them, as anchors: a
+vault whose key was exchanged does not agree with it, and then the mode is readonly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chameleondb.findings import Finding
+from chameleondb.modes import change
+from chameleondb.modes.change import ModeChange, parse_time
+from chameleondb.modes.key import UNSIGNED, PublicKey
+from chameleondb.modes.policy import Mode
+from chameleondb.postgres.ledger import Head, Registered, read_head, read_keys, read_modes, read_rows
+from chameleondb.postgres.server import read_time
+from chameleondb.postgres.session import Connection
+from chameleondb.vault.history import History
+from chameleondb.vault.log import Line
+
+_PLACE = "chameleon.ledger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the ledger of a vault was told: `key` is its anchor, None if it has none or the password was reset since."""
+
+    head: Head
+    changes: tuple[ModeChange, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+    key: PublicKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Force:
+    """The modes at one time. `told` is None where no database was asked, or it has no ledger of this vault."""
+
+    history: History
+    told: Told | None
+    now: datetime
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def vault(self) -> Mode:
+        """The mode by the vault alone."""
+        return change.effective(self.history.mode_changes, self.now)
+
+    @property
+    def ledger(self) -> Mode | None:
+        """The mode by the ledger alone; None if it was never told one."""
+        return change.effective(self.told.changes, self.now) if self.told and self.told.changes else None
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force."""
+        if self.findings:
+            return Mode.READONLY
+        return self.vault if self.ledger is None else min(self.vault, self.ledger)
+
+    @property
+    def until(self) -> str | None:
+        """When the mode in force ends; None for readonly, which does not."""
+        if self.mode is Mode.READONLY:
+            return None
+        ends = [self.history.mode_changes[-1].until]
+        if self.told and self.told.changes:
+            ends.append(self.told.changes[-1].until)
+        return min(ends, key=parse_time)
+
+    @property
+    def key(self) -> PublicKey | None:
+        """The password's key; None before the first password, and after a reset that was not finished."""
+        return current_key(self.history)
+
+
+def effective_mode(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Mode:
+    """Return the mode in force for a verified history and a database. Raises: IntegrityError, DatabaseError."""
+    return in_force(history, connection, now).mode
+
+
+def in_force(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Force:
+    """Return what a verified history and a database say. Raises: IntegrityError, DatabaseError.
+
+    The time is the server's; without one, no earlier than that of the log's last line.
+    """
+    if connection is None:
+        return Force(history=history, told=None, now=max(now(), parse_time(history.lines[-1].time)))
+    told = _read_told(history, connection)
+    return Force(
+        history=history,
+        told=told,
+        now=read_time(connection),
+        findings=tuple(check(history, told)) if told else (),
+    )
+
+
+def _read_told(history: History, connection: Connection) -> Told | None:
+    head = read_head(connection)
+    if not head.exists or not head.readable or head.vault_id != history.vault:
+        return None
+    keys = read_keys(connection)
+    rows = [r for r in read_rows(connection) if r.kind == "AUTH" or (r.kind == "REPAIR" and r.version_id is None)]
+    is_anchored = bool(rows) and rows[-1].kind == "AUTH"
+    return Told(head=head, changes=read_modes(connection), keys=keys, key=keys[-1] if is_anchored else None)
+
+
+def check(history: History, told: Told) -> Iterator[Finding]:
+    """Yield where a ledger does not agree with the vault about who may change the mode. Pure."""
+    last = None
+    for one in told.changes:
+        # Which of the keys was in force then does not matter: a ledger can only make the mode stricter.
+        if one.vault != history.vault or not any(change.is_sound(one, last, key) for key in (None, *told.keys)):
+            yield Finding(
+                code="MODE_UPGRADE_UNSIGNED",
+                place=_PLACE,
+                message=f"the change to {one.to.label} was made without the password",
+                hint="lock it: `chameleon config set mode=readonly`; then ask who can write the ledger",
+            )
+        last = one
+    if told.key is not None and not is_trusted(told.key, history.keys):
+        known = told.key in history.keys
+        yield Finding(
+            code="AUTH_ROTATED_WITHOUT_OLD_KEY",
+            place="integrity.log",
+            message="the database knows another mode password than the vault",
+            hint="if the password was reset with another database, `chameleon config auth reset-password` with this one"
+            if known
+            else "get the newest vault (git pull), or restore .chameleon/vault from git or a backup",
+        )
+
+
+def is_trusted(anchor: PublicKey, keys: Sequence[PublicKey]) -> bool:
+    """Tell whether a vault's keys lead from an anchor to the present one, each signed by the one before it."""
+    return anchor in keys and all(key.sig != UNSIGNED for key in keys[keys.index(anchor) + 1 :])
+
+
+def current_key(history: History) -> PublicKey | None:
+    """Return the key of the password that is valid now; None if there is none."""
+    for line in reversed(history.lines):
+        if is_reset(line):
+            return None
+        if line.action == "AUTH_SET":
+            return history.keys[-1]
+    return None
+
+
+def is_reset(line: Line) -> bool:
+    """Tell whether a line says that the password was reset."""
+    return line.action == "REPAIR" and line.fields["what"] == "password"
+
+
+def anchored(history: History) -> Registered:
+    """Return the line that a ledger row of now is tied to: that of the newest version, or the first.
+
+    Other lines may belong to a clone that is thrown away.
+    """
+    newest = history.newest
+    return Registered(
+        label=newest.label if newest else "none",
+        version_id=newest.id if newest else "none",
+        vault=history.vault,
+        log_seq=newest.seq if newest else 1,
+        log_sum=newest.sum if newest else history.lines[0].sum,
+    )
