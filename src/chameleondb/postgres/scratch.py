@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,11 +119,21 @@ def _drop(connection: Connection, server: Target, name: str) -> None:
     statement = f"DROP DATABASE IF EXISTS {quote(name)} WITH (FORCE)".encode()
     try:
         with translated():
+            _await_leaving(connection, name)
             connection.execute(statement)
     except DatabaseError:
         # The session may have died with the run. What cannot be dropped now is swept by the next one.
         with contextlib.suppress(DatabaseError), contextlib.closing(connect(server)) as again, translated():
             again.execute(statement)
+
+
+def _await_leaving(connection: Connection, name: str) -> None:
+    """Wait, shortly, for sessions that were closed: DROP DATABASE looks only every 100 ms whether they are gone."""
+    for _ in range(20):
+        left = connection.execute("SELECT FROM pg_catalog.pg_stat_activity WHERE datname = %s LIMIT 1", [name])
+        if left.fetchone() is None:
+            break
+        time.sleep(0.002)
 
 
 @contextlib.contextmanager
