@@ -59,6 +59,21 @@ def _fields(model: Any) -> tuple[tuple[str, Any, bool], ...]:
     return tuple((f.name, f.default, f.compare) for f in fields(model))
 
 
+def telling(objects: Iterable[Object]) -> str:
+    """Return a text that only equal objects have in common: quick to make, and different in other releases."""
+    return _TELLING.encode(tuple(objects))
+
+
+@cache
+def _values_of(model: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter("__class__.__name__", *(name for name, _, compare in _fields(model) if compare))
+
+
+_TELLING = json.JSONEncoder(
+    ensure_ascii=True, separators=(",", ":"), check_circular=False, default=lambda o: _values_of(o.__class__)(o)
+)
+
+
 def schema_hash(objects: Iterable[Object]) -> str:
     """Return the SHA-256 that stands for a schema: over its objects in order of identity."""
     digest = hashlib.sha256(b"chameleon.schema/1\n")

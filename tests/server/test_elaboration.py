@@ -11,7 +11,8 @@ import pytest
 from chameleondb.diagnostics import Source
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.url import Target
-from chameleondb.workflow.elaboration import Cache, Desired, elaborate
+from chameleondb.workflow.cache import Cache
+from chameleondb.workflow.elaboration import Desired, elaborate
 from chameleondb.workflow.shadow import Shadows
 from chameleondb.workflow.source import Files
 
@@ -111,22 +112,62 @@ def test_an_edit_that_means_nothing_needs_no_shadow(shadows: Counting, tmp_path:
     assert shadows.opened == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":"other"}', b"\xff\xfe", b"null"])
-def test_a_damaged_cache_is_no_cache(damage: bytes, shadows: Counting, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["json", "lines"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":"other"}', b"\xff\xfe", b"null", None])
+def test_a_damaged_cache_is_no_cache(damage: bytes | None, file: str, shadows: Counting, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     first = _elaborate(BASE, shadows, cache)
-    (path,) = (tmp_path / "cache").iterdir()
-    path.write_bytes(damage)
+    (path,) = (tmp_path / "cache").glob(f"*.{file}")
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
     assert _elaborate(BASE, shadows, cache) == first
     assert shadows.opened == 2
+    assert _elaborate(BASE, shadows, cache) == first
+    assert shadows.opened == 2  # it is mended
 
 
-def test_a_cache_with_foreign_entries_is_no_cache(shadows: Counting, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new"), [("lines", '"Table"', '"Chair"'), ("lines", '"text"', '"texts'), ("json", ",0,", ",1,")]
+)
+def test_a_cache_with_foreign_entries_is_no_cache(
+    file: str, old: str, new: str, shadows: Counting, tmp_path: Path
+) -> None:
     cache = Cache(tmp_path / "cache")
     first = _elaborate(BASE, shadows, cache)
-    (path,) = (tmp_path / "cache").iterdir()
-    path.write_text(path.read_text().replace('"Table"', '"Chair"'))
+    (path,) = (tmp_path / "cache").glob(f"*.{file}")
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
     assert _elaborate(BASE, shadows, cache) == first
+
+
+def test_what_is_out_of_use_goes(shadows: Counting, tmp_path: Path) -> None:
+    cache, sizes = Cache(tmp_path / "cache"), []
+    for number in range(12):
+        text = BASE.replace("label: string(20)", f"label: string({20 + number})")
+        assert _elaborate(text, shadows, cache) == _elaborate(text, shadows, Cache(None))
+        (path,) = (tmp_path / "cache").glob("*.lines")
+        sizes.append(path.stat().st_size)
+    assert max(sizes) < 4 * sizes[0]
+    assert sizes != sorted(sizes)
+
+
+def test_two_runs_at_once_disturb_nothing(shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    texts = [BASE.replace("label: string(20)", f"label: string({size})") for size in (20, 30, 40)]
+    full = [_elaborate(text, shadows, Cache(None)) for text in texts]
+    _elaborate(texts[0], shadows, cache)
+
+    class Meanwhile(Counting):
+        @contextmanager
+        def __call__(self, extensions: frozenset[str]) -> Iterator[Connection]:
+            assert _elaborate(texts[1], shadows, cache) == full[1]
+            with shadows(extensions) as connection:
+                yield connection
+
+    assert _elaborate(texts[2], Meanwhile(shadows.shadows), cache) == full[2]
+    assert [_elaborate(text, shadows, cache) for text in texts] == full
 
 
 def test_without_a_place_for_a_cache_everything_works(shadows: Counting, tmp_path: Path) -> None:

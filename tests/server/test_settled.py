@@ -13,7 +13,7 @@ from chameleondb.diagnostics import Source
 from chameleondb.postgres.fingerprint import _SERVER
 from chameleondb.postgres.session import connect
 from chameleondb.postgres.url import Target
-from chameleondb.workflow.elaboration import Cache
+from chameleondb.workflow.cache import Cache
 from chameleondb.workflow.migrate import Preview, preview
 from chameleondb.workflow.shadow import Shadows
 from chameleondb.workflow.source import Files

@@ -8,15 +8,12 @@ anywhere elaborates everything.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from chameleondb import __version__, disk
-from chameleondb.canonical import canonical_json, plain, restore, sha256
+from chameleondb.canonical import plain, restore, sha256, telling
 from chameleondb.diagnostics import Diagnostics
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Declared, Hint, Unit
@@ -25,40 +22,15 @@ from chameleondb.names import DEFAULT_NAMESPACE, Identity
 from chameleondb.postgres.elaborate import Block, Elaborated, Failure
 from chameleondb.postgres.elaborate import elaborate as elaborate_in
 from chameleondb.postgres.session import Connection
+from chameleondb.workflow.cache import DAMAGED, Cache, Shelf
 from chameleondb.workflow.source import Files
 
 OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 """Opens an empty database that offers the given extensions."""
 
 _MODELS = {model.__name__: model for model in KIND_OF}
-_FORMAT = f"chameleon.elaborated/1 {__version__}"
-
-
-class Cache:
-    """What earlier runs found out, in files of the project's local directory. Losing it costs time, nothing else."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-
-    def load(self, name: str) -> dict[str, Any]:
-        """Return what was saved; nothing where there is no file, or one that this release did not write."""
-        if self.folder is None:
-            return {}
-        try:
-            data = json.loads((self.folder / f"{name}.json").read_bytes())
-            return dict(data) if data["format"] == _FORMAT else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
-    def save(self, name: str, data: Mapping[str, Any]) -> None:
-        """Keep data for the next run; on a read-only disk, go without."""
-        if self.folder is None:
-            return
-        try:
-            disk.make_directory(self.folder, mode=0o700)
-            disk.replace(self.folder / f"{name}.json", canonical_json({"format": _FORMAT, **data}).encode())
-        except OSError:
-            return
+_BLOCKS = Identity("", ())
+"""The last unit: what statements in sql blocks make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,41 +43,105 @@ class Desired:
     namespaces: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A unit that has been elaborated: the key under which, and the units that it refers to."""
+
+    key: str
+    near: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elaboration:
+    """The declared schema in PostgreSQL's words, unit by unit, on a shelf."""
+
+    units: Mapping[Identity, Known]
+    hints: Mapping[Identity, Hint]
+    namespaces: tuple[str, ...]
+    shelf: Shelf
+
+    def desired(self, only: Container[Identity] | None = None) -> Desired:
+        """Take it from the shelf, or only some of the units; those of sql blocks always. Raises: one of `DAMAGED`."""
+        objects: dict[Identity, Object] = {}
+        edges: dict[Identity, frozenset[Identity]] = {}
+        wanted = [k.key for i, k in self.units.items() if only is None or i in only or i == _BLOCKS]
+        entry: dict[str, Any] = {}
+        for entry in self.shelf.values(wanted):
+            for name, data in entry["objects"]:
+                obj = restore(_MODELS[name], data)
+                objects[obj.id] = obj
+            for own, targets in entry["edges"]:
+                edges[restore(Identity, own)] = frozenset(restore(Identity, t) for t in targets)
+        return Desired(
+            schema=Schema(objects, edges, tuple(restore(Unmodelled, u) for u in entry["unmodelled"])),
+            blocks=tuple(Block(sql, tuple((k[0], k[1]) for k in keys), early) for sql, keys, early in entry["blocks"]),
+            hints=self.hints,
+            namespaces=self.namespaces,
+        )
+
+
 def elaborate(files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache) -> Desired:
     """Return the declared schema as a server of the given major version would hold it.
 
     Raises: SchemaError with the places that the checker or PostgreSQL refuses.
     """
+    found = bring_up_to_date(files, open_shadow, major=major, cache=cache)
+    with suppress(*DAMAGED):
+        return found.desired()
+    return bring_up_to_date(files, open_shadow, major=major, cache=cache, anew=True).desired()
+
+
+def bring_up_to_date(
+    files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache, anew: bool = False
+) -> Elaboration:
+    """Elaborate what the cache does not know; all of it `anew` after a damaged cache. Raises: SchemaError."""
     name = f"elaborated-{major}"
-    saved = cache.load(name)
-    if saved.get("key") == files.key:
-        with suppress(KeyError, TypeError, ValueError, IndexError):  # a damaged cache is no cache
-            return _restored(saved)
-        saved = {}
-    saved = _refreshed(files, open_shadow, major, saved.get("entries", {}))
-    cache.save(name, saved)
-    return _restored(saved)
+    saved = {} if anew else cache.load(name)
+    try:
+        shelf = cache.shelf(name, {key: (start, size) for _, key, _, start, size in saved.get("units", ())})
+        if saved.get("key") == files.key:
+            return _restored(saved, shelf)
+    except DAMAGED:
+        shelf = cache.shelf(name, {})
+    found = _refreshed(files.declared, open_shadow, major, shelf)
+    _save(found, files, name, cache)
+    return found
 
 
-def _refreshed(files: Files, open_shadow: OpenShadow, major: int, entries: dict[str, Any]) -> dict[str, Any]:
-    """Elaborate what `entries` do not know; return all that the next run needs, as JSON values."""
-    declared = files.declared
+def _save(found: Elaboration, files: Files, name: str, cache: Cache) -> None:
+    number = {identity: n for n, identity in enumerate(found.units)}
+    with suppress(*DAMAGED):
+        places = found.shelf.store(known.key for known in found.units.values())
+        units = [
+            [plain(identity), known.key, [number[i] for i in known.near], *places[known.key]]
+            for identity, known in found.units.items()
+        ]
+        hints = [[plain(i), plain(hint)] for i, hint in found.hints.items()]
+        cache.save(name, {"key": files.key, "units": units, "hints": hints, "namespaces": list(found.namespaces)})
+
+
+def _restored(saved: Mapping[str, Any], shelf: Shelf) -> Elaboration:
+    rows = saved["units"]
+    identities = [restore(Identity, row[0]) for row in rows]
+    return Elaboration(
+        units={i: Known(row[1], tuple(identities[n] for n in row[2])) for i, row in zip(identities, rows, strict=True)},
+        hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
+        namespaces=tuple(saved["namespaces"]),
+        shelf=shelf,
+    )
+
+
+def _refreshed(declared: Declared, open_shadow: OpenShadow, major: int, shelf: Shelf) -> Elaboration:
     namespaces = _namespaces(declared)
-    keys = _keys(declared, major)
-    missing = [unit for unit in declared.units if keys[unit.key] not in entries]
-    if missing or keys[_BLOCKS] not in entries:
+    units = _units(declared, major)
+    missing = [unit for unit in declared.units if units[unit.key].key not in shelf]
+    if missing or units[_BLOCKS].key not in shelf:
         if declared.blocks:
             missing = list(declared.units)
         fresh = _elaborate(declared, missing, open_shadow, namespaces)
-        entries = {**entries, **{keys[unit]: entry for unit, entry in _entries(fresh, missing).items()}}
-    order = [keys[key] for key in (*(unit.key for unit in declared.units), _BLOCKS)]
-    return {
-        "key": files.key,
-        "entries": {key: entries[key] for key in order},
-        "order": order,
-        "hints": [[plain(i), plain(hint)] for i, hint in declared.hints.items()],
-        "namespaces": list(namespaces),
-    }
+        for identity, entry in _entries(fresh, missing).items():
+            shelf.put(units[identity].key, entry)
+    return Elaboration(units=units, hints=declared.hints, namespaces=namespaces, shelf=shelf)
 
 
 def _namespaces(declared: Declared) -> tuple[str, ...]:
@@ -113,20 +149,18 @@ def _namespaces(declared: Declared) -> tuple[str, ...]:
     return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
 
 
-_BLOCKS = Identity("", ())
-
-
-def _keys(declared: Declared, major: int) -> dict[Identity, str]:
-    """Return the cache key of each unit: its objects, those of the units it refers to, and all sql blocks."""
-    texts = {u.key: canonical_json([[type(o).__name__, plain(o)] for o in u.objects]) for u in declared.units}
+def _units(declared: Declared, major: int) -> dict[Identity, Known]:
+    """Return each unit under the hash of its objects, of those of the units it refers to, and of all sql blocks."""
+    texts = {u.key: sha256(telling(u.objects)) for u in declared.units}
     home = {o.id: u.key for u in declared.units for o in u.objects}
     blocks = sha256("\0".join(b.sql for b in declared.blocks))
-    keys = {}
+    units = {}
     for unit in declared.units:
         near = {home[r] for o in unit.objects for r in KIND_OF[type(o)].references(o) if r in home} - {unit.key}
-        keys[unit.key] = sha256("\0".join([str(major), blocks, texts[unit.key], *(texts[k] for k in sorted(near))]))
-    keys[_BLOCKS] = sha256("\0".join([blocks, *(keys[u.key] for u in declared.units)]))
-    return keys
+        parts = [str(major), blocks, texts[unit.key], *(texts[k] for k in sorted(near))]
+        units[unit.key] = Known(sha256(" ".join(parts)), tuple(sorted(near)))
+    units[_BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), ())
+    return units
 
 
 def _elaborate(
@@ -206,22 +240,3 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
         if obj.id in fresh.schema.edges:
             entries[key]["edges"].append([plain(obj.id), [plain(i) for i in sorted(fresh.schema.edges[obj.id])]])
     return entries
-
-
-def _restored(saved: Mapping[str, Any]) -> Desired:
-    objects: dict[Identity, Object] = {}
-    edges: dict[Identity, frozenset[Identity]] = {}
-    entries = [saved["entries"][key] for key in saved["order"]]
-    for entry in entries:
-        for name, data in entry["objects"]:
-            obj = restore(_MODELS[name], data)
-            objects[obj.id] = obj
-        for own, targets in entry["edges"]:
-            edges[restore(Identity, own)] = frozenset(restore(Identity, t) for t in targets)
-    blocks = entries[-1]
-    return Desired(
-        schema=Schema(objects, edges, tuple(restore(Unmodelled, u) for u in blocks["unmodelled"])),
-        blocks=tuple(Block(sql, tuple((k[0], k[1]) for k in keys), early) for sql, keys, early in blocks["blocks"]),
-        hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
-        namespaces=tuple(saved["namespaces"]),
-    )

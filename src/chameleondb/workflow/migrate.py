@@ -32,7 +32,8 @@ from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, 
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
-from chameleondb.workflow.elaboration import Cache, Desired, OpenShadow, elaborate
+from chameleondb.workflow.cache import Cache
+from chameleondb.workflow.elaboration import Desired, OpenShadow, elaborate
 from chameleondb.workflow.proof import prove
 from chameleondb.workflow.settled import read_moment, settle
 from chameleondb.workflow.settled import recall as settled_plan

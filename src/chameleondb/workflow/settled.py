@@ -13,7 +13,7 @@ from chameleondb.planner.plan import Plan
 from chameleondb.postgres.fingerprint import read_fingerprint
 from chameleondb.postgres.ledger import Head
 from chameleondb.postgres.session import Connection
-from chameleondb.workflow.elaboration import Cache
+from chameleondb.workflow.cache import Cache
 from chameleondb.workflow.source import Files
 
 _NAME = "settled"
