@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def preview_of(app: App, connection: Any, *, use_cache: bool = True, recall: bool = False) -> tuple[Preview, Files]:
     """Return what would change in the database, and the schema files. Raises: as `workflow.migrate.preview`."""
-    from chameleondb.workflow.elaboration import Cache
+    from chameleondb.workflow.cache import Cache
     from chameleondb.workflow.migrate import preview
     from chameleondb.workflow.source import Files, read
 
