@@ -193,7 +193,8 @@ def _show_rest(out: Output, state: _State) -> None:
             out.note(f"{finding.severity.value}: {finding}")
     for hint in ways_out(state.found.violations):
         out.note(f"help: {hint}")
-    if state.drift.lines is None and state.here is not None and not state.found.violations:
+    is_unreadable = state.found.ledgered is None and "database" not in state.found.not_consulted
+    if state.drift.lines is None and not state.found.violations and (state.here is not None or is_unreadable):
         out.note(f"Drift not checked: {state.drift.why}")
     if state.what is not None:
         show_rest(out, state.what)

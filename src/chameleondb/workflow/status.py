@@ -57,7 +57,9 @@ def find_drift(store: Store, inspection: Inspection, connection: Connection) -> 
     version, ledgered = version_here(inspection), inspection.ledgered
     if inspection.history and ledgered and set_aside_version(inspection.history, ledgered.head):
         return Drift(lines=None, why="its version gave way to another branch's")
-    if version is None or ledgered is None:
+    if ledgered is None:
+        return Drift(lines=None, why="the role may not read the ledger")
+    if version is None:
         return Drift(lines=None, why="no version is applied to this database")
     if ledgered.head.open_run is not None:
         return Drift(lines=None, why="a migration is not finished")
