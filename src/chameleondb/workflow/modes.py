@@ -1,0 +1,326 @@
+"""Changing the mode and its password, in the vault and in the ledger of a database.
+
+A mode is written to the ledger first. A crash in between leaves the two apart, the stricter one counts, and the same
+command brings them together. A key is written to the vault first, since the ledger holds copies: an old copy agrees
+with a vault whose newer key it signed. So every order is safe, and every command can be repeated.
+
+A ledger that cannot be told (no connection, no right, a run at work) is a remark, not an error: locking must always be
+possible. It still counts as soon as it can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chameleondb.config import Project
+from chameleondb.errors import DatabaseError, IntegrityError, ModeError, StalePlan, UsageError
+from chameleondb.findings import Finding
+from chameleondb.modes import attempts, change, key
+from chameleondb.modes.change import NEVER, PERIOD_MAX, format_time, parse_time
+from chameleondb.modes.key import UNSIGNED, PrivateKey, PublicKey, check_new_password, derive
+from chameleondb.modes.policy import Mode
+from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, read_head, read_identity, record
+from chameleondb.postgres.server import read_ownership
+from chameleondb.postgres.session import Connection, run_lock
+from chameleondb.vault.history import History
+from chameleondb.vault.store import Store
+from chameleondb.workflow.in_force import Force, anchored, current_key, in_force
+from chameleondb.workflow.trust import inspect
+
+_RUN_DEADLINE_S = 5.0
+_WRONG = "wrong-password"
+
+Ask = Callable[[], str]
+"""Gives the present password. Called only if it is needed, and with no lock held."""
+
+AskNew = Callable[[bool], str]
+"""Gives a new password; told whether it is the only one that the command asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a command did: the mode before and after; `untold` says why the database was not told, if it was not."""
+
+    before: Force
+    after: Force
+    untold: str | None = None
+
+
+class Modes:
+    """The mode and the password of a project, and of one database if there is a connection.
+
+    `untold` says why there is none, if one was meant to be.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        connection: Connection | None,
+        now: Callable[[], datetime],
+        *,
+        untold: str | None = None,
+        waiting: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.project, self.connection, self.untold = project, connection, untold
+        self._now, self._waiting = now, waiting
+        self._store = Store(project.data, now)
+
+    def look(self) -> Force:
+        """Return the mode in force. Raises: UsageError CHM2002 without a vault; IntegrityError; DatabaseError."""
+        return self._look()
+
+    def set_mode(self, to: Mode, period: timedelta, ask: Ask) -> Changed:
+        """Put vault and database into another mode, which ends after `period`; readonly does not end.
+
+        The password is needed for whatever allows more, or for longer. Raises: as `look`; ModeError; LockNotAcquired.
+        """
+        if not timedelta(0) < period <= PERIOD_MAX:
+            raise UsageError("CHM2110", "a mode lasts for up to 24 hours", hint="e.g. --for 30m, --for 2h")
+        before = self._look_anyway() if to is Mode.READONLY else self._look()
+        private = self._prove(before, ask, f"mode:{to.label}") if _needs_password(before, to) else None
+        with self._held():
+            force = self._look()
+            if _needs_password(force, to) and (private is None or not _opens(private, force.key)):
+                raise _meanwhile()
+            if not _is_settled(force, to):
+                until = _until(force, to, period, is_proven=private is not None)
+                self._tell_mode(force, to, until, private)
+                self._write_mode(force, to, until, private)
+        return self._changed(before)
+
+    def set_password(self, ask: Ask, ask_new: AskNew) -> Changed:
+        """Set the first password, or exchange it for another. Raises: as `set_mode`."""
+        before = self._look()
+        old = self._prove(before, ask, "auth:set-password") if before.key else None
+        new = _new_key(ask_new(old is None))
+        with self._held():
+            force = self._look()
+            if (force.key is None) != (old is None) or (old is not None and not _opens(old, force.key)):
+                raise _meanwhile()
+            self._write_key(force.history, new, old)
+            self._tell_key()
+        return self._changed(before)
+
+    def reset_password(self, ask_new: AskNew) -> Changed:
+        """Exchange a password that is lost. Whoever may do this owns the database, and it stays visible for ever.
+
+        Raises: as `set_mode`; DatabaseError, since this cannot be done without the database.
+        """
+        assert self.connection is not None
+        owned = read_ownership(self.connection)
+        if not owned.is_owner:
+            raise ModeError(
+                "CHM2112",
+                f"only the owner of the database may reset the password, and {owned.role} is not {owned.owner}",
+                hint=f"connect as {owned.owner} or as a superuser",
+            )
+        before = self._look(is_reset=True)
+        if not before.history.keys:
+            raise _without_password()
+        new = _new_key(ask_new(True))
+        with self._locked(), run_lock(self.connection, RUN_LOCK_KEY, _RUN_DEADLINE_S):
+            history = self._look(is_reset=True).history
+            body = {"kind": "REPAIR", "what": "password"}
+            row = record(self.connection, read_head(self.connection), body, anchored(history))
+            history = self._store.append(
+                history,
+                "REPAIR",
+                what="password",
+                version="none",
+                hash="none",
+                db=read_identity(self.connection).key,
+                ledger=str(row),
+            )
+            self._write_key(history, new, None)
+            self._tell_key()
+        return self._changed(before)
+
+    def _look(self, *, is_reset: bool = False) -> Force:
+        """Return what vault and ledger say, once they are found in order; a reset ends a quarrel about the password."""
+        found = inspect(self.project.data, self.connection, deep=False, memory=None)
+        violations = found.violations
+        force = in_force(found.history, self.connection, self._now) if found.history else None
+        if force is not None and is_reset:
+            violations = tuple(f for f in violations if f not in force.findings)
+        if violations:
+            raise _refused(violations)
+        if force is None:
+            raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
+        if self.connection is not None and found.ledgered is None:
+            self._leave("the role may not read the ledger")
+        return force
+
+    def _look_anyway(self) -> Force:
+        """Look at the vault alone where the ledger is in doubt: that must not keep anybody from locking."""
+        try:
+            return self._look()
+        except (IntegrityError, DatabaseError) as error:
+            if self.connection is None:
+                raise
+            self._leave(error.message)
+            return self._look()
+
+    def _changed(self, before: Force) -> Changed:
+        return Changed(before=before, after=self._look(), untold=self.untold)
+
+    def _leave(self, why: str) -> None:
+        self.connection, self.untold = None, why
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the vault, with what a killed command has left in it put right."""
+        with self._store.lock(self.project.settings.lock_deadline_s, self._waiting):
+            self._store.repair(self._store.read(deep=False))
+            yield
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the vault, and the database unless a run is at work there."""
+        with self._locked(), ExitStack() as stack:
+            if self.connection is not None:
+                try:
+                    stack.enter_context(run_lock(self.connection, RUN_LOCK_KEY, _RUN_DEADLINE_S))
+                except DatabaseError as error:
+                    self._leave(error.message)
+            yield
+
+    def _prove(self, force: Force, ask: Ask, what: str) -> PrivateKey:
+        """Ask for the password and return what it opens; a wrong one is recorded, and slows down the next."""
+        if force.key is None:
+            raise _without_password()
+        self._check_patience(force.history)
+        password = ask()
+        with self._locked():
+            history = self._store.read(deep=False).history or force.history
+            self._check_patience(history)
+            private = derive(password, current_key(history))
+            if _opens(private, current_key(history)):
+                return private
+            self._store.append(history, "DENIED", what=what, reason=_WRONG)
+        raise ModeError("CHM2103", "invalid mode password", hint="a lost one: `chameleon config auth reset-password`")
+
+    def _check_patience(self, history: History) -> None:
+        now = max(self._now(), parse_time(history.lines[-1].time))
+        wait = attempts.remaining(_failures(history), now)
+        if wait:
+            raise ModeError("CHM2104", f"too many wrong passwords: try again in {wait.total_seconds():.0f} s")
+
+    def _write_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
+        fields = _signed(
+            private, place="vault", vault=force.history.vault, prev=force.history.head[1], of=(force.vault, to, until)
+        )
+        self._store.append(force.history, "MODE", **fields)
+
+    def _tell_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
+        told = force.told
+        if told is None:
+            return
+        last = told.changes[-1] if told.changes else None
+        if private is None and change.grants(last, to, until):
+            return  # nothing to take away there: it was never told a mode, and the vault's is the stricter one
+        with self._telling():
+            head = told.head
+            if private is not None and force.key is not None and told.key != force.key:
+                head = self._record(head, {"kind": "AUTH", **force.key.fields()}, force.history)
+            fields = _signed(
+                private,
+                place="ledger",
+                vault=force.history.vault,
+                prev=head.hash,
+                of=(force.ledger or Mode.READONLY, to, until),
+            )
+            self._record(head, {"kind": "MODE", **fields}, force.history)
+
+    def _write_key(self, history: History, new: PrivateKey, old: PrivateKey | None) -> None:
+        public = new.public
+        if old is not None:
+            signature = old.sign(key.message("vault", history.vault, history.head[1], public))
+            public = replace(public, sig=signature)
+        self._store.append(history, "AUTH_SET", **public.fields())
+
+    def _tell_key(self) -> None:
+        """Give the ledger of this vault, if there is one, a copy of the newest key."""
+        history = self._store.read(deep=False).history
+        assert history is not None
+        told = in_force(history, self.connection, self._now).told
+        if told is not None:
+            with self._telling():
+                self._record(told.head, {"kind": "AUTH", **history.keys[-1].fields()}, history)
+
+    def _record(self, head: Head, body: Mapping[str, str], history: History) -> Head:
+        assert self.connection is not None
+        row = record(self.connection, head, body, anchored(history))
+        return replace(head, seq=row.seq, hash=row.hash)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (DatabaseError, StalePlan) as error:
+            self._leave(error.message)
+
+
+def _needs_password(force: Force, to: Mode) -> bool:
+    return to is not Mode.READONLY and to >= force.mode
+
+
+def _is_settled(force: Force, to: Mode) -> bool:
+    """Tell whether it is locked already, and not only because a change has ended: a clock can be put back."""
+    chains = (force.history.mode_changes, force.told.changes if force.told else ())
+    return to is Mode.READONLY and all(chain[-1].to is to for chain in chains if chain)
+
+
+def _until(force: Force, to: Mode, period: timedelta, *, is_proven: bool) -> str:
+    if to is Mode.READONLY:
+        return NEVER
+    end = force.now + period
+    if not is_proven and force.until is not None:
+        end = min(end, parse_time(force.until))
+    return format_time(end)
+
+
+def _signed(
+    private: PrivateKey | None, *, place: str, vault: str, prev: str, of: tuple[Mode, Mode, str]
+) -> dict[str, str]:
+    """Return the fields of a change, signed if there is a key to sign it with."""
+    from_, to, until = of
+    message = change.message(place=place, vault=vault, prev=prev, from_=from_, to=to, until=until)
+    sig = private.sign(message) if private else UNSIGNED
+    return {"from": from_.label, "to": to.label, "until": until, "sig": sig}
+
+
+def _opens(private: PrivateKey, public: PublicKey | None) -> bool:
+    return public is not None and private.public.key == public.key
+
+
+def _new_key(password: str) -> PrivateKey:
+    check_new_password(password)
+    return derive(password, None)
+
+
+def _failures(history: History) -> list[datetime]:
+    """Return when the password was wrong since it was right last, oldest first."""
+    failures: list[datetime] = []
+    for line in reversed(history.lines):
+        if line.action == "AUTH_SET" or (line.action == "MODE" and line.fields["sig"] != UNSIGNED):
+            break
+        if line.action == "DENIED" and line.fields["reason"] == _WRONG:
+            failures.insert(0, parse_time(line.time))
+    return failures
+
+
+def _without_password() -> ModeError:
+    return ModeError("CHM2102", "mode password not configured", hint="run `chameleon config auth set-password`")
+
+
+def _meanwhile() -> ModeError:
+    return ModeError(
+        "CHM2106", "the mode or its password was changed by another command meanwhile", hint="run this one again"
+    )
+
+
+def _refused(violations: tuple[Finding, ...]) -> IntegrityError:
+    return IntegrityError(violations, consequence="The mode stays as it is", hint="see `chameleon verify`")
