@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -118,3 +121,40 @@ def test_what_the_server_refuses_is_shown_at_its_place(applied: Chameleon) -> No
     applied.write(BEFORE.replace("name: string", "name: string check (nmae <> '')"))
     done = applied.run("migrate", status=1)
     assert 'error[CHM0350]: PostgreSQL: column "nmae" does not exist\n --> schema.cham:4:' in done.stderr
+
+
+def _wait_for(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stderr is not None
+    return next(line for line in process.stderr if words in line)
+
+
+def test_a_second_run_says_for_whom_it_waits(applied: Chameleon, tmp_path_factory: pytest.TempPathFactory) -> None:
+    clone = Chameleon(tmp_path_factory.mktemp("clone"), applied.url)
+    shutil.copytree(applied.folder, clone.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("local"))
+    with psycopg.connect(applied.url) as other:
+        other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")
+        with applied.start("migrate", "--apply") as first:
+            held, pid = _wait_for(first, "waiting for a lock"), other.info.backend_pid
+            with applied.start("migrate", "--apply") as second, clone.start("migrate", "--apply") as third:
+                told = [_wait_for(process, "waiting for") for process in (second, third)]
+                other.rollback()
+                for process in (first, second, third):
+                    process.communicate()
+    assert f" held by process {pid} of " in held
+    assert f"waiting for another command: process {first.pid} on " in told[0]
+    assert re.search(r"waiting for another command: process \d+ of .* \(chameleon/.* migrate --apply\)", told[1])
+    # The clone has not heard of the version that the database got meanwhile.
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 5)
+    assert applied.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'") == [(2,)]
+
+
+def test_verbose_tells_each_statement_once(applied: Chameleon) -> None:
+    with psycopg.connect(applied.url) as other:
+        other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")
+        with applied.start("migrate", "--apply", "-v") as process:
+            told = _wait_for(process, "(attempt 5)")
+            other.rollback()
+            _, rest = process.communicate()
+    assert "waiting for a lock held by" in told
+    assert rest.count("running: ALTER TABLE users ADD COLUMN age INTEGER\n") == 0
+    assert rest.count("running: CREATE INDEX idx_users_age ON users(age)\n") == 1

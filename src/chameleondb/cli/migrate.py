@@ -101,11 +101,15 @@ def _apply(app: App, options: _Options) -> int:
 
     app.out.detail(f"database URL from {app.setting.origin}")  # nothing is written before it is known where to go
     release = Release(app.project, now=now, memory=Pins(state_folder()))
-    with release.locked_vault(app.out.note), Journal(app.project.local, now).recorded("migrate") as note:
+
+    def waiting(holder: str) -> None:
+        app.out.note(f"waiting for another command: {holder}")
+
+    with release.locked_vault(waiting), Journal(app.project.local, now).recorded("migrate") as note:
         say = _Teller(app.out, note)
         release.verify(skip=options.skip_verification)
         connection = app.connect(purpose="migrate --apply")
-        with release.locked_database(connection):
+        with release.locked_database(connection, waiting):
             repaired = release.reconcile(adopt=options.adopt, skip=options.skip_verification)
             say.verified(release, repaired)
             what, files = preview_of(app, connection, use_cache=not options.no_cache)
@@ -153,6 +157,7 @@ class _Teller:
         self.out, self.note = out, note
         self.is_recovery = False
         self.repaired: str | None = None
+        self.running: Step | None = None
 
     def _result(self, *parts: Any) -> None:
         if not self.out.json_wanted:
@@ -236,7 +241,8 @@ class _Teller:
             self._result(f"✅ Schema {version.label} locked in vault")
 
     def step_begun(self, step: Step) -> None:
-        if self.out.verbosity > 0:
+        if step is not self.running:  # and not at each try to lock its table
+            self.running = step
             self.out.detail(f"running: {one_line(step.sql)}")
 
     def step_done(self, step: Step, seconds: float) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -216,13 +216,21 @@ def _without_password(text: str, target: Target) -> str:
 
 
 @contextmanager
-def run_lock(connection: Connection, key: int, deadline_s: float) -> Iterator[None]:
+def run_lock(
+    connection: Connection, key: int, deadline_s: float, waiting: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Hold an advisory lock of the session for the time of the block; `key` is a signed 64-bit number.
 
-    Raises: LockNotAcquired after `deadline_s` seconds, with the name of the session that holds it.
+    `waiting` is told once which session has it.
+
+    Raises: LockNotAcquired after `deadline_s` seconds, with the name of that session.
     """
     end = time.monotonic() + deadline_s
+    is_told = False
     while not _try_lock(connection, key):
+        if not is_told:
+            waiting(_holder(connection, key))
+            is_told = True
         if time.monotonic() >= end:
             raise LockNotAcquired(
                 "CHM4021",

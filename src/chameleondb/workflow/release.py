@@ -160,10 +160,12 @@ class Release:
             self.store.probe()
 
     @contextmanager
-    def locked_database(self, connection: Connection) -> Iterator[None]:
-        """Hold the right to migrate a database. Raises: LockNotAcquired."""
+    def locked_database(
+        self, connection: Connection, waiting: Callable[[str], None] = lambda _: None
+    ) -> Iterator[None]:
+        """Hold the right to migrate a database; `waiting` is told once who holds it. Raises: LockNotAcquired."""
         self.connection = connection
-        with run_lock(connection, RUN_LOCK_KEY, self.project.settings.lock_deadline_s):
+        with run_lock(connection, RUN_LOCK_KEY, self.project.settings.lock_deadline_s, waiting):
             yield
 
     def reconcile(self, *, adopt: bool = False, skip: bool = False) -> tuple[str, ...]:
