@@ -24,7 +24,7 @@ class Snapshot:
     version: str
     parent: str
     schema: Sequence[Any]
-    entities: Mapping[str, str]
+    entities: Sequence[Sequence[str]]
     blocks: Sequence[str]
     followed: Sequence[Any]
     namespaces: Sequence[str]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable
+import re
 from typing import Any, NoReturn
 
 from chameleondb.canonical import canonical_json
 
 DEPTH_MAX = 64
 INTEGER_MAX = 2**53 - 1
+
+_KEY = re.compile(r"[a-z0-9_]+")
 
 
 class Problem(enum.StrEnum):
@@ -27,6 +29,7 @@ class Problem(enum.StrEnum):
     DEPTH = "nested more than 64 deep"
     DUPLICATE_KEY = "a key that is there twice"
     SURROGATE = "half of a character"
+    KEY = "a key of other characters than a-z, 0-9 and _"
     FORM = "not in canonical form"
 
 
@@ -41,6 +44,7 @@ class NotCanonical(ValueError):
 def write(value: Any) -> bytes:
     """Return a value as a canonical file. Raises: NotCanonical if it could not be read back."""
     data = canonical_json(value).encode("ascii") + b"\n"
+    _check_form(value)
     if b"\\ud" in data:
         _refuse_surrogates(value)
     return data
@@ -55,7 +59,7 @@ def read(data: bytes, *, bytes_max: int) -> Any:
     except UnicodeDecodeError:
         raise NotCanonical(Problem.ENCODING) from None
     value = _parse(text)
-    _check_depth(value)
+    _check_form(value)
     if b"\\ud" in data:
         _refuse_surrogates(value)
     if canonical_json(value) + "\n" != text:
@@ -91,17 +95,19 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: Any) -> None:
-    level, depth = [value], 0
-    while level := [v for v in level if v.__class__ in (dict, list)]:
+def _check_form(value: Any) -> None:
+    """Refuse what is nested too deep, and keys whose order could depend on who sorts them."""
+    level, depth, keys = [value], 0, set[str]()
+    while level := [v for v in level if isinstance(v, dict | list | tuple)]:
         depth += 1
         if depth > DEPTH_MAX:
             raise NotCanonical(Problem.DEPTH)
-        level = [inner for outer in level for inner in _inner(outer)]
-
-
-def _inner(value: Any) -> Iterable[Any]:
-    return value.values() if value.__class__ is dict else value
+        for outer in level:
+            if isinstance(outer, dict):
+                keys.update(outer)
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+    if not all(map(_KEY.fullmatch, keys)):
+        raise NotCanonical(Problem.KEY)
 
 
 def _refuse_surrogates(value: Any) -> None:
@@ -112,7 +118,6 @@ def _refuse_surrogates(value: Any) -> None:
             if any("\ud800" <= character <= "\udfff" for character in item):
                 raise NotCanonical(Problem.SURROGATE)
         elif item.__class__ is dict:
-            rest += item.keys()
             rest += item.values()
         elif item.__class__ in (list, tuple):
             rest += item

@@ -79,7 +79,7 @@ def make_snapshot(
         schema=[
             [type(o).__name__, plain(o, all_fields=True)] for o in sorted(what.target.objects.values(), key=_identity)
         ],
-        entities={f"{i.path[0]}.{i.name}": name for i, name in sorted(content.entities.items())},
+        entities=[[*i.path, name] for i, name in sorted(content.entities.items())],
         blocks=list(content.blocks),
         followed=[[[i.space, *i.path], list(names)] for i, names in sorted(what.version.followed.items())],
         namespaces=list(what.version.namespaces),
@@ -116,7 +116,7 @@ def _summary(parent: Snapshot | None, content: Content) -> str:
         return INITIAL
     before = schema_of(parent)
     changes = changes_between(before, content.what.target, content.files.declared.hints)
-    text = summarize(changes, {**entities_of(parent, before), **content.entities})
+    text = summarize(changes, {**entities_of(parent), **content.entities})
     if text:
         return text
     return "Changed sql statements" if list(content.blocks) != parent.blocks else "Changed no object"
@@ -128,12 +128,10 @@ def schema_of(snapshot: Snapshot) -> Schema:
     return Schema({o.id: o for o in objects})
 
 
-def entities_of(snapshot: Snapshot, schema: Schema) -> dict[Identity, str]:
+def entities_of(snapshot: Snapshot) -> dict[Identity, str]:
     """Return what the user called each table of a snapshot."""
-    names = snapshot.entities
-    return {
-        i: names[key] for i in schema.objects if i.space == "relation" and (key := f"{i.path[0]}.{i.name}") in names
-    }
+    return {Identity("relation", (namespace, table)): name for namespace, table, name in snapshot.entities}
+
 
 
 def changed_lines(parent: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:
