@@ -74,7 +74,7 @@ def test_s43_the_manifest(second: Chameleon) -> None:
 def test_s44_a_version_is_a_snapshot(second: Chameleon) -> None:
     """`versions/vNNN.json` is JSON and holds the whole schema and the SQL that leads to it."""
     version = json.loads((vault(second) / "versions" / "v002.json").read_text())
-    assert version["entities"] == {"public.users": "User"}
+    assert version["entities"] == [["public", "users", "User"]]
     names = [thing["id"][-1] for kind, thing in version["schema"] if kind == "Column"]
     assert sorted(names) == ["age", "email", "id", "name"]
     assert [step["sql"] for step in version["plan"]] == ["ALTER TABLE users ADD COLUMN age INTEGER"]
