@@ -184,13 +184,13 @@ def _set_mode(app: App, value: str, period: str | None, passwords: Passwords) ->
         note.detail = f"set mode={to.label}"
         done = modes.set_mode(to, lasting, lambda: passwords.current(app.out, _PROMPT))
     _warn_untold(app, done)
+    if app.out.json_wanted:
+        app.out.json(_document(done.after))
+    elif done.after.mode is to:
+        app.out.result(_told(done, is_from_environment=passwords.has(CURRENT)))
     if done.after.mode is not to:
         app.out.warn(f"{done.after.mode.label} is in force: the ledger of the database says so")
         return 1
-    if app.out.json_wanted:
-        app.out.json(_document(done.after))
-    else:
-        app.out.result(_told(done, is_from_environment=passwords.has(CURRENT)))
     if done.after.until is not None:
         app.out.note(f"until {done.after.until}")
     if to is Mode.EMERGENCY:

@@ -71,7 +71,10 @@ def change(app: App, key: str, value: str, modes: Callable[[], Modes]) -> None:
     with Journal(app.project.local, now).recorded("config") as note:
         note.detail = f"set schema-paths={','.join(paths)}"
         file = set_schema_paths(app.project, modes(), paths)
-    app.out.result(f"✅ schema-paths set to {','.join(paths)} in {file.name}")
+    if app.out.json_wanted:
+        app.out.json({"key": name, "value": ",".join(paths), "origin": file.name})
+    else:
+        app.out.result(f"✅ schema-paths set to {','.join(paths)} in {file.name}")
 
 
 def _mode(look: Callable[[], Force]) -> Setting:
