@@ -43,7 +43,9 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
     """
     root = _root(start, name)
     disk.make_directory(root)
-    made = [] if (root / DATA_DIRECTORY).is_dir() else [f"{DATA_DIRECTORY}/ directory"]
+    # A preview may have made the directory, for what is this machine's own.
+    known = {path.name for path in (root / DATA_DIRECTORY).glob("*")} - {"local"}
+    made = [] if known else [f"{DATA_DIRECTORY}/ directory"]
     store = Store(root / DATA_DIRECTORY, now)
     with store.lock():
         verified = store.read(deep=True)
@@ -61,11 +63,11 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
         disk.create(root / SCHEMA_FILE, TEMPLATE.encode())
         schema = (SCHEMA_FILE,)
         made.append(SCHEMA_FILE)
-    for path, entry, known in (
+    for path, entry, usual in (
         (root / ".gitignore", b".env", {b".env", b"/.env", b".env*", b"*.env"}),
         (root / DATA_DIRECTORY / ".gitignore", b"local/", {b"local/", b"/local/", b"local", b"/local", b"*"}),
     ):
-        if _ignore(path, entry, known):
+        if _ignore(path, entry, usual):
             made.append(f"{path.relative_to(root)} entry for {entry.decode()}")
     return Initialized(root, tuple(made), repaired, schema)
 
@@ -85,10 +87,10 @@ def _schema_at(root: Path) -> tuple[str, ...]:
     return tuple(name for name in (SCHEMA_FILE, SCHEMA_DIRECTORY) if (root / name).exists())
 
 
-def _ignore(path: Path, entry: bytes, known: set[bytes]) -> bool:
+def _ignore(path: Path, entry: bytes, usual: set[bytes]) -> bool:
     """Have git ignore something, if no line does so in one of the usual ways; return whether a line was added."""
     text = path.read_bytes() if path.exists() else b""
-    if any(line.strip() in known for line in text.splitlines()):
+    if any(line.strip() in usual for line in text.splitlines()):
         return False
     separator = b"" if not text or text.endswith(b"\n") else b"\n"
     disk.replace(path, text + separator + entry + b"\n")
