@@ -19,6 +19,7 @@ def reader(project: Path, database_url: str) -> Iterator[Chameleon]:
     owner = Chameleon(project, database_url)
     owner.write(BEFORE)
     owner.run("migrate", "--apply")
+    owner.unlock()
     owner.write(AFTER)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {ROLE} LOGIN")
@@ -46,6 +47,7 @@ def test_who_may_not_read_the_ledger_still_sees_and_is_told(reader: Chameleon) -
 def test_a_reader_changes_nothing_and_is_told_why(reader: Chameleon) -> None:
     done = reader.run("migrate", "--apply", status=1)
     assert "error[CHM4011]: permission denied for function append" in done.stderr
+    assert f"GRANT EXECUTE ON FUNCTION chameleon.append(text, text) TO {ROLE}" in done.stderr
     assert "nothing was changed" in done.stderr
     assert reader.rows("SELECT count(*) FROM pg_attribute WHERE attname = 'age'") == [(0,)]
 
