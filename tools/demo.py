@@ -6,6 +6,7 @@ Everything happens in a temporary folder, on a PostgreSQL that is started for it
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,14 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**os.environ, "PATH": programs, "DATABASE_URL": "embedded"}
+        self.environment = {
+            **os.environ,
+            "PATH": programs,
+            "DATABASE_URL": "embedded",
+            "XDG_STATE_HOME": str(folder / "state"),
+            # Else it would be asked for at the terminal.
+            "CHAMELEON_MODE_PASSWORD": secrets.token_urlsafe(24),
+        }
 
     def say(self, text: str) -> None:
         """Tell what comes next."""
@@ -93,11 +101,19 @@ def _play(demo: Demo) -> None:
     demo.say("What would happen")
     demo.run("chameleon", "migrate", "--dry-run")
 
+    demo.say("A project is locked unless somebody unlocks it, for half an hour")
+    demo.run("chameleon", "config", "auth", "set-password")
+    demo.run("chameleon", "config", "set", "mode=standard")
+
     demo.say("Let it happen")
     demo.run("chameleon", "migrate", "--apply")
 
     demo.say("Nobody got lost")
     demo.run("chameleon", "db", "psql", "--", "-c", "SELECT email, full_name, age FROM users")
+
+    demo.say("Every version is kept, and nobody can quietly edit one")
+    demo.run("chameleon", "journal", "schema")
+    demo.run("chameleon", "verify")
 
     demo.say("And the database, read back as a schema")
     demo.run("chameleon", "introspect", "-o", "-")

@@ -60,7 +60,16 @@ def _matches(expected: list[str], printed: list[str]) -> bool:
 
 def _run(line: str, given: str = "") -> list[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "DATABASE_URL": "embedded", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "DATABASE_URL": "embedded",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUTF8": "1",
+        # What the text tells that is set.
+        "CHAMELEON_AUTHOR": "mia",
+        "CHAMELEON_MODE_PASSWORD": "a lizard in seven colours",
+    }
     done = subprocess.run(
         line,
         shell=True,
