@@ -52,7 +52,7 @@ class Changed:
 class Modes:
     """The mode and the password of a project, and of one database if there is a connection.
 
-    `untold` says why there is none, if one was meant to be.
+    `untold` says why the database is told nothing, if it was meant to be.
     """
 
     def __init__(
@@ -79,10 +79,11 @@ class Modes:
         """
         if not timedelta(0) < period <= PERIOD_MAX:
             raise UsageError("CHM2110", "a mode lasts for up to 24 hours", hint="e.g. --for 30m, --for 2h")
-        before = self._look_anyway() if to is Mode.READONLY else self._look()
+        look = self._look_anyway if to is Mode.READONLY else self._look
+        before = look()
         private = self._prove(before, ask, f"mode:{to.label}") if _needs_password(before, to) else None
         with self._held():
-            force = self._look()
+            force = look()
             if _needs_password(force, to) and (private is None or not _opens(private, force.key)):
                 raise _meanwhile()
             if not _is_settled(force, to):
@@ -150,7 +151,7 @@ class Modes:
         if force is None:
             raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
         if self.connection is not None and found.ledgered is None:
-            self._leave("the role may not read the ledger")
+            self.untold = "the role may not read the ledger"
         return force
 
     def _look_anyway(self) -> Force:
@@ -160,14 +161,11 @@ class Modes:
         except (IntegrityError, DatabaseError) as error:
             if self.connection is None:
                 raise
-            self._leave(error.message)
+            self.connection, self.untold = None, error.message
             return self._look()
 
     def _changed(self, before: Force) -> Changed:
-        return Changed(before=before, after=self._look(), untold=self.untold)
-
-    def _leave(self, why: str) -> None:
-        self.connection, self.untold = None, why
+        return Changed(before=before, after=self._look_anyway(), untold=self.untold)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -184,7 +182,7 @@ class Modes:
                 try:
                     stack.enter_context(run_lock(self.connection, RUN_LOCK_KEY, _RUN_DEADLINE_S))
                 except DatabaseError as error:
-                    self._leave(error.message)
+                    self.untold = error.message
             yield
 
     def _prove(self, force: Force, ask: Ask, what: str) -> PrivateKey:
@@ -216,7 +214,7 @@ class Modes:
 
     def _tell_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
         told = force.told
-        if told is None:
+        if told is None or self.untold:
             return
         last = told.changes[-1] if told.changes else None
         if private is None and change.grants(last, to, until):
@@ -246,7 +244,7 @@ class Modes:
         history = self._store.read(deep=False).history
         assert history is not None
         told = in_force(history, self.connection, self._now).told
-        if told is not None:
+        if told is not None and not self.untold:
             with self._telling():
                 self._record(told.head, {"kind": "AUTH", **history.keys[-1].fields()}, history)
 
@@ -260,7 +258,7 @@ class Modes:
         try:
             yield
         except (DatabaseError, StalePlan) as error:
-            self._leave(error.message)
+            self.untold = error.message
 
 
 def _needs_password(force: Force, to: Mode) -> bool:
