@@ -21,7 +21,7 @@ from chameleondb.postgres.ledger.reading import (
     read_version,
 )
 from chameleondb.postgres.ledger.tables import FIRST_PREV
-from chameleondb.postgres.ledger.writing import RUN_LOCK_KEY, Ledger, Position, record, unreadable
+from chameleondb.postgres.ledger.writing import RUN_LOCK_KEY, Ledger, Position, ensure_ours, record, unreadable
 
 __all__ = [
     "FIRST_PREV",
@@ -36,6 +36,7 @@ __all__ = [
     "Version",
     "anchor",
     "check_rows",
+    "ensure_ours",
     "protection",
     "read_body",
     "read_head",

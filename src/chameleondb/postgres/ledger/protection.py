@@ -97,7 +97,7 @@ def _of_owners(owners: Sequence[tuple[str, str, bool]], members: Iterable[str]) 
             people.setdefault(role, []).append(what)
     for role, owned in people.items():
         hint = f"as a superuser: {'; '.join(hand_over(quote(role)))}"
-        yield _unprotected(_place(owned[0]), f"belongs to {role}, who can log in and change it", hint)
+        yield _unprotected(_place(owned[-1]), f"belongs to {role}, who can log in and change it", hint)
     if not people:
         for role in members:
             yield _unprotected(

@@ -58,7 +58,7 @@ class Ledger:
         if not self.start.readable:
             raise unreadable(self.connection)
         if self.start.exists:
-            _ensure_ours(self.connection)
+            ensure_ours(self.connection)
         else:
             create(self.connection)
             self._append(initial(self.registered))
@@ -110,7 +110,7 @@ def record(
     with translated(), connection.transaction():
         connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         if head.exists:
-            _ensure_ours(connection)
+            ensure_ours(connection)
         else:
             create(connection)
             position = _append(connection, position, initial(registered))
@@ -156,11 +156,16 @@ def _second_child() -> StalePlan:
     )
 
 
-def _ensure_ours(connection: Connection) -> None:
-    """Make sure that the function that we are about to call is the one that we made: it could do anything, as us."""
+def ensure_ours(connection: Connection) -> None:
+    """Make sure that the function that is going to be called is the one that we made: it could do anything, as us.
+
+    Raises: NotSupported CHM4014.
+    """
     replaced = replaced_functions(connection)
     if replaced:
-        raise not_ours(f"the function chameleon.{replaced[0]}")
+        error = not_ours(f"the function chameleon.{replaced[0]}")
+        error.hint = "find out who replaced it and why; then restore it from a backup of the database"
+        raise error
 
 
 def unreadable(connection: Connection) -> NotSupported:
