@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.test_migrate import Chameleon
+from tests.command import Chameleon
 
 pytestmark = pytest.mark.server
 
