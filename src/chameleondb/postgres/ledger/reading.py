@@ -190,12 +190,11 @@ def check_rows(rows: Iterable[Row]) -> tuple[Finding, ...]:
     for row in rows:
         place = f"ledger row {row.seq}"
         if row.seq != seq + 1:
-            missing = f"{seq + 1}" if row.seq == seq + 2 else f"{seq + 1} to {row.seq - 1}"
             findings.append(
                 Finding(
                     code="LEDGER_GAP",
                     place=place,
-                    message=f"rows before it are missing: {missing}",
+                    message=_gap(seq, row.seq),
                     expected=str(seq + 1),
                     actual=str(row.seq),
                     hint=_ASK,
@@ -216,6 +215,14 @@ def check_rows(rows: Iterable[Row]) -> tuple[Finding, ...]:
             findings.append(_changed(place))
         seq, prev = row.seq, row.hash
     return tuple(findings)
+
+
+def _gap(last: int, seq: int) -> str:
+    if seq <= last:
+        return "its number is out of order"
+    if seq == last + 2:
+        return f"the row before it is missing: {last + 1}"
+    return f"rows before it are missing: {last + 1} to {seq - 1}"
 
 
 _ASK = "only the owner of the schema chameleon can do that: ask them, and look for the row in a backup"
@@ -307,7 +314,7 @@ def _reading() -> Iterator[None]:
     except DatabaseError as error:
         if not _is_malformed(error):
             raise
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         pass
     else:
         return
@@ -315,5 +322,5 @@ def _reading() -> Iterator[None]:
 
 
 def _is_malformed(error: DatabaseError) -> bool:
-    """Whether a body could not be read as JSON, or not as JSON of that shape."""
-    return error.sqlstate is not None and error.sqlstate.startswith("22")
+    """Whether a body could not be read: as JSON, as JSON of that shape, or for its depth."""
+    return error.sqlstate is not None and (error.sqlstate.startswith("22") or error.sqlstate == "54001")
