@@ -31,8 +31,19 @@ entity Post in blog {
     id: bigint primary identity,
     author_id: uuid,
     author: User via author_id on delete cascade,
+    number: int?,
 }
 entity Tag { id: int primary, label: string(20) default "none" }
+sequence numbers
+sequence counted in blog owned by Post.number
+enum Mood { sad, happy }
+entity Numbered {
+    id: bigint primary default (nextval('numbers'::regclass)),
+    mood: string,
+    check (mood::mood <> cast('sad' as Mood)),
+    table_name: string? default ('users'::regclass::text),
+    numbered_id: bigint?,
+}
 """
 
 CHANGES = {
@@ -47,6 +58,15 @@ CHANGES = {
     ),
     "an entity less": ('entity Tag { id: int primary, label: string(20) default "none" }', ""),
     "an sql block": ("entity Tag", 'sql """ CREATE VIEW v AS SELECT email FROM users """\nentity Tag'),
+    "what a sequence is owned by": ("number: int?", "number: bigint?"),
+    "an owned sequence": ("counted in blog", "counted in blog increment 2"),
+    "beside a sequence that a default draws from": ("numbered_id: bigint?", "numbered_id: int?"),
+    "a sequence that a default draws from": ("sequence numbers", "sequence numbers increment 2"),
+    "a reference to what draws from a sequence": (
+        "entity Tag",
+        "entity Note { id: int primary, numbered_id: bigint, n: Numbered via numbered_id }\nentity Tag",
+    ),
+    "an enum that a check mentions": ("{ sad, happy }", "{ sad, happy, calm }"),
     "an extension type": ("label: string(20)", "spot: vector(3)?, label: string(20)"),
 }
 

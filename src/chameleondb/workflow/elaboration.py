@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from chameleondb.canonical import plain, restore, sha256, telling
@@ -23,13 +24,14 @@ from chameleondb.postgres.elaborate import Block, Elaborated, Failure
 from chameleondb.postgres.elaborate import elaborate as elaborate_in
 from chameleondb.postgres.session import Connection
 from chameleondb.workflow.cache import DAMAGED, Cache, Shelf
+from chameleondb.workflow.references import References
 from chameleondb.workflow.source import Files
 
 OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 """Opens an empty database that offers the given extensions."""
 
 _MODELS = {model.__name__: model for model in KIND_OF}
-_BLOCKS = Identity("", ())
+BLOCKS = Identity("", ())
 """The last unit: what statements in sql blocks make."""
 
 
@@ -64,7 +66,7 @@ class Elaboration:
         """Take it from the shelf, or only some of the units; those of sql blocks always. Raises: one of `DAMAGED`."""
         objects: dict[Identity, Object] = {}
         edges: dict[Identity, frozenset[Identity]] = {}
-        wanted = [k.key for i, k in self.units.items() if only is None or i in only or i == _BLOCKS]
+        wanted = [k.key for i, k in self.units.items() if only is None or i in only or i == BLOCKS]
         entry: dict[str, Any] = {}
         for entry in self.shelf.values(wanted):
             for name, data in entry["objects"]:
@@ -85,57 +87,79 @@ def elaborate(files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache
 
     Raises: SchemaError with the places that the checker or PostgreSQL refuses.
     """
-    found = bring_up_to_date(files, open_shadow, major=major, cache=cache)
-    with suppress(*DAMAGED):
-        return found.desired()
-    return bring_up_to_date(files, open_shadow, major=major, cache=cache, anew=True).desired()
+    return Elaborator(files, open_shadow, major=major, cache=cache).desired()
 
 
-def bring_up_to_date(
-    files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache, anew: bool = False
-) -> Elaboration:
-    """Elaborate what the cache does not know; all of it `anew` after a damaged cache. Raises: SchemaError."""
-    name = f"elaborated-{major}"
-    saved = {} if anew else cache.load(name)
-    try:
-        shelf = cache.shelf(name, {key: (start, size) for _, key, _, start, size in saved.get("units", ())})
-        if saved.get("key") == files.key:
-            return _restored(saved, shelf)
-    except DAMAGED:
-        shelf = cache.shelf(name, {})
-    found = _refreshed(files.declared, open_shadow, major, shelf)
-    _save(found, files, name, cache)
-    return found
+class Elaborator:
+    """Elaborates files, as far as the cache does not know what they say."""
 
+    def __init__(self, files: Files, open_shadow: OpenShadow, *, major: int, cache: Cache) -> None:
+        self.files, self.open_shadow, self.major, self.cache = files, open_shadow, major, cache
+        self._name = f"elaborated-{major}"
 
-def _save(found: Elaboration, files: Files, name: str, cache: Cache) -> None:
-    number = {identity: n for n, identity in enumerate(found.units)}
-    with suppress(*DAMAGED):
-        places = found.shelf.store(known.key for known in found.units.values())
-        units = [
-            [plain(identity), known.key, [number[i] for i in known.near], *places[known.key]]
-            for identity, known in found.units.items()
-        ]
-        hints = [[plain(i), plain(hint)] for i, hint in found.hints.items()]
-        cache.save(name, {"key": files.key, "units": units, "hints": hints, "namespaces": list(found.namespaces)})
+    @cached_property
+    def found(self) -> Elaboration:
+        """What the cache holds now. Raises: SchemaError."""
+        return self._bring_up_to_date(self.cache.load(self._name))
+
+    def desired(self) -> Desired:
+        """Return all of it. Raises: SchemaError."""
+        with suppress(*DAMAGED):  # a damaged cache is no cache
+            return self.found.desired()
+        self.found = self._bring_up_to_date({})
+        return self.found.desired()
+
+    def _bring_up_to_date(self, saved: Mapping[str, Any]) -> Elaboration:
+        try:
+            places = {key: (start, size) for _, key, _, start, size in saved.get("units", ())}
+            shelf = self.cache.shelf(self._name, places)
+            if saved.get("key") == self.files.key:
+                return _restored(saved, shelf)
+        except DAMAGED:
+            shelf = self.cache.shelf(self._name, {})
+        found = _refreshed(self.files.declared, self.open_shadow, self.major, shelf)
+        self._save(found)
+        return found
+
+    def _save(self, found: Elaboration) -> None:
+        with suppress(*DAMAGED):
+            places = found.shelf.store(known.key for known in found.units.values())
+            data = {
+                "key": self.files.key,
+                "units": [[*row, *places[row[1]]] for row in plain_units(found.units)],
+                "hints": [[plain(i), plain(hint)] for i, hint in found.hints.items()],
+                "namespaces": list(found.namespaces),
+            }
+            self.cache.save(self._name, data)
 
 
 def _restored(saved: Mapping[str, Any], shelf: Shelf) -> Elaboration:
-    rows = saved["units"]
-    identities = [restore(Identity, row[0]) for row in rows]
     return Elaboration(
-        units={i: Known(row[1], tuple(identities[n] for n in row[2])) for i, row in zip(identities, rows, strict=True)},
+        units=restored_units(saved["units"]),
         hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
         namespaces=tuple(saved["namespaces"]),
         shelf=shelf,
     )
 
 
+def plain_units(units: Mapping[Identity, Known]) -> list[list[Any]]:
+    """Return units as JSON values, a list for each: identity, key, numbers of the units that it refers to."""
+    number = {identity: n for n, identity in enumerate(units)}
+    return [[plain(i), known.key, [number[n] for n in known.near]] for i, known in units.items()]
+
+
+def restored_units(rows: Iterable[list[Any]]) -> dict[Identity, Known]:
+    """Return what `plain_units` made rows of; they may have more behind. Raises: one of `DAMAGED`."""
+    rows = list(rows)
+    identities = [restore(Identity, row[0]) for row in rows]
+    return {i: Known(row[1], tuple(identities[n] for n in row[2])) for i, row in zip(identities, rows, strict=True)}
+
+
 def _refreshed(declared: Declared, open_shadow: OpenShadow, major: int, shelf: Shelf) -> Elaboration:
     namespaces = _namespaces(declared)
     units = _units(declared, major)
     missing = [unit for unit in declared.units if units[unit.key].key not in shelf]
-    if missing or units[_BLOCKS].key not in shelf:
+    if missing or units[BLOCKS].key not in shelf:
         if declared.blocks:
             missing = list(declared.units)
         fresh = _elaborate(declared, missing, open_shadow, namespaces)
@@ -151,15 +175,19 @@ def _namespaces(declared: Declared) -> tuple[str, ...]:
 
 def _units(declared: Declared, major: int) -> dict[Identity, Known]:
     """Return each unit under the hash of its objects, of those of the units it refers to, and of all sql blocks."""
-    texts = {u.key: sha256(telling(u.objects)) for u in declared.units}
     home = {o.id: u.key for u in declared.units for o in u.objects}
-    blocks = sha256("\0".join(b.sql for b in declared.blocks))
+    references, blocks = References(home), sha256("\0".join(b.sql for b in declared.blocks))
+    hashes, needs = {}, {}
+    for unit in declared.units:
+        text = telling(unit.objects)
+        hashes[unit.key] = sha256(text)
+        needs[unit.key] = {home[r] for r in references.of(unit.objects, text) if r in home} - {unit.key}
     units = {}
     for unit in declared.units:
-        near = {home[r] for o in unit.objects for r in KIND_OF[type(o)].references(o) if r in home} - {unit.key}
-        parts = [str(major), blocks, texts[unit.key], *(texts[k] for k in sorted(near))]
-        units[unit.key] = Known(sha256(" ".join(parts)), tuple(sorted(near)))
-    units[_BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), ())
+        near = sorted(needs[unit.key])
+        parts = [str(major), blocks, hashes[unit.key], *(hashes[k] for k in near)]
+        units[unit.key] = Known(sha256(" ".join(parts)), tuple(near))
+    units[BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), ())
     return units
 
 
@@ -193,7 +221,7 @@ def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) ->
 def _closure(declared: Declared, units: Iterable[Unit]) -> dict[Identity, Object]:
     """Return the objects of some units and all that they need: of other tables, the columns and the keys."""
     everything = declared.objects
-    schema = Schema(everything)
+    schema, references = Schema(everything), References(everything)
     needed: dict[Identity, Object] = {}
     waiting = [o for unit in units for o in unit.objects]
     while waiting:
@@ -201,7 +229,7 @@ def _closure(declared: Declared, units: Iterable[Unit]) -> dict[Identity, Object
         if obj.id in needed:
             continue
         needed[obj.id] = obj
-        for reference in KIND_OF[type(obj)].references(obj):
+        for reference in references.of([obj]):
             if reference in everything and reference not in needed:
                 waiting.append(everything[reference])
                 waiting += [c for c in schema.children(reference) if KIND_OF[type(c)].inline is not None]
@@ -224,7 +252,7 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
     """Return, for each unit and for the blocks, what the shadow held for them, as JSON values."""
     unit_of = {o.id: unit.key for unit in units for o in unit.objects}
     entries: dict[Identity, Any] = {unit.key: {"objects": [], "edges": []} for unit in units}
-    entries[_BLOCKS] = {
+    entries[BLOCKS] = {
         "objects": [],
         "edges": [],
         "unmodelled": plain(fresh.schema.unmodelled),
@@ -233,7 +261,7 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
     for obj in fresh.schema.objects.values():
         home = _home(obj, fresh.schema)
         # What stands in no unit was made by a block.
-        key = unit_of.get(home) or (_BLOCKS if fresh.blocks else None)
+        key = unit_of.get(home) or (BLOCKS if fresh.blocks else None)
         if key is None:
             continue  # a table that was there only because another needs it
         entries[key]["objects"].append([type(obj).__name__, plain(obj, all_fields=True)])
