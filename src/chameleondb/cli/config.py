@@ -110,8 +110,12 @@ def reset_password(app: App) -> None:
     with Journal(app.project.local, now).recorded("config") as note:
         note.detail = "auth reset-password"
         done = modes.reset_password(lambda is_only: passwords.new(app.out, is_only=is_only))
-    app.out.result("✅ Mode password reset")
-    app.out.note("The vault and the ledger of this database say so from now on, for ever")
+    if done.accepted:
+        app.out.result("✅ This database accepts the present mode password")
+        app.out.note("It was reset with another database before; run this again to reset it once more")
+    else:
+        app.out.result("✅ Mode password reset")
+        app.out.note("The vault and the ledger of this database say so from now on, for ever")
     _warn_untold(app, done)
 
 

@@ -26,11 +26,14 @@ _PLACE = "chameleon.ledger"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the ledger of a vault was told: `key` is its anchor, None if it has none or the password was reset since."""
+    """What the ledger of a vault was told: `key` is its anchor, None if it has none or the password was reset since.
+
+    `changes` are those that were made with the password, `forged` is the last one if it was not.
+    """
 
     head: Head
     changes: tuple[ModeChange, ...] = ()
-    keys: tuple[PublicKey, ...] = ()
+    forged: ModeChange | None = None
     key: PublicKey | None = None
 
 
@@ -104,22 +107,39 @@ def _read_told(history: History, connection: Connection) -> Told | None:
     keys = read_keys(connection)
     rows = [r for r in read_rows(connection) if r.kind == "AUTH" or (r.kind == "REPAIR" and r.version_id is None)]
     is_anchored = bool(rows) and rows[-1].kind == "AUTH"
-    return Told(head=head, changes=read_modes(connection), keys=keys, key=keys[-1] if is_anchored else None)
+    sound, forged = divided(read_modes(connection), keys, history.vault)
+    return Told(head=head, changes=sound, forged=forged, key=keys[-1] if is_anchored else None)
+
+
+def divided(
+    changes: Sequence[ModeChange], keys: Sequence[PublicKey], vault: str
+) -> tuple[tuple[ModeChange, ...], ModeChange | None]:
+    """Return the changes that were made with a password, and the last one if it was not. Pure.
+
+    Which of the keys was valid then does not matter, since a ledger can only make the mode stricter. A forged change
+    never was in force, so what follows it is measured by what came before it.
+    """
+    sound: list[ModeChange] = []
+    forged = None
+    for one in changes:
+        last = sound[-1] if sound else None
+        if one.vault == vault and any(change.is_sound(one, last, key) for key in (None, *keys)):
+            sound.append(one)
+            forged = None
+        else:
+            forged = one
+    return tuple(sound), forged
 
 
 def check(history: History, told: Told) -> Iterator[Finding]:
     """Yield where a ledger does not agree with the vault about who may change the mode. Pure."""
-    last = None
-    for one in told.changes:
-        # Which of the keys was in force then does not matter: a ledger can only make the mode stricter.
-        if one.vault != history.vault or not any(change.is_sound(one, last, key) for key in (None, *told.keys)):
-            yield Finding(
-                code="MODE_UPGRADE_UNSIGNED",
-                place=_PLACE,
-                message=f"the change to {one.to.label} was made without the password",
-                hint="lock it: `chameleon config set mode=readonly`; then ask who can write the ledger",
-            )
-        last = one
+    if told.forged is not None:
+        yield Finding(
+            code="MODE_UPGRADE_UNSIGNED",
+            place=_PLACE,
+            message=f"the change to {told.forged.to.label} was made without the password",
+            hint="ask who can write the ledger, then lock it: `chameleon config set mode=readonly`",
+        )
     if told.key is not None and not is_trusted(told.key, history.keys):
         known = told.key in history.keys
         yield Finding(

@@ -27,11 +27,14 @@ from chameleondb.postgres.server import read_ownership
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History
 from chameleondb.vault.store import Store
-from chameleondb.workflow.in_force import Force, anchored, current_key, in_force
+from chameleondb.workflow.in_force import Force, anchored, current_key, in_force, is_trusted
 from chameleondb.workflow.trust import inspect
 
 _RUN_DEADLINE_S = 5.0
 _WRONG = "wrong-password"
+
+# What only `migrate --apply --adopt` answers, for which a mode has to be set first.
+_RESTORED = frozenset({"DATABASE_ROLLED_BACK", "LEDGER_REWRITTEN", "LEDGER_MISSING"})
 
 Ask = Callable[[], str]
 """Gives the present password. Called only if it is needed, and with no lock held."""
@@ -42,11 +45,15 @@ AskNew = Callable[[bool], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What a command did: the mode before and after; `untold` says why the database was not told, if it was not."""
+    """What a command did: the mode before and after; `untold` says why the database was not told, if it was not.
+
+    `accepted`: a reset gave this database the password that the vault has already, and made no new one.
+    """
 
     before: Force
     after: Force
     untold: str | None = None
+    accepted: bool = False
 
 
 class Modes:
@@ -118,14 +125,28 @@ class Modes:
                 f"only the owner of the database may reset the password, and {owned.role} is not {owned.owner}",
                 hint=f"connect as {owned.owner} or as a superuser",
             )
-        before = self._look(is_reset=True)
+        before = self._look(is_forgiving=True)
         if not before.history.keys:
             raise _without_password()
-        new = _new_key(ask_new(True))
+        if before.told is None:
+            raise ModeError(
+                "CHM2115",
+                "this database has no history of this vault, so its owner cannot reset the password",
+                hint="connect to a database that the vault was applied to",
+            )
+        # Several databases may belong to a vault. One that missed a reset gets the password that came of it, since
+        # another one would be the first database's turn to refuse.
+        new = None if _has_missed_reset(before) else _new_key(ask_new(True))
         with self._locked(), run_lock(self.connection, RUN_LOCK_KEY, _RUN_DEADLINE_S):
-            history = self._look(is_reset=True).history
+            now = self._look(is_forgiving=True)
+            if _has_missed_reset(now) != (new is None):
+                raise _meanwhile()
+            history = now.history
             body = {"kind": "REPAIR", "what": "password"}
             row = record(self.connection, read_head(self.connection), body, anchored(history))
+            if new is None:
+                self._tell_key()
+                return replace(self._changed(before), accepted=True)
             history = self._store.append(
                 history,
                 "REPAIR",
@@ -139,12 +160,15 @@ class Modes:
             self._tell_key()
         return self._changed(before)
 
-    def _look(self, *, is_reset: bool = False) -> Force:
-        """Return what vault and ledger say, once they are found in order; a reset ends a quarrel about the password."""
+    def _look(self, *, is_forgiving: bool = False) -> Force:
+        """Return what vault and ledger say, once they are found in order.
+
+        With `is_forgiving`, they may disagree about who may change the mode: locking and resetting end that.
+        """
         found = inspect(self.project.data, self.connection, deep=False, memory=None)
-        violations = found.violations
+        violations = tuple(f for f in found.violations if f.code not in _RESTORED)
         force = in_force(found.history, self.connection, self._now) if found.history else None
-        if force is not None and is_reset:
+        if force is not None and is_forgiving:
             violations = tuple(f for f in violations if f not in force.findings)
         if violations:
             raise _refused(violations)
@@ -157,7 +181,7 @@ class Modes:
     def _look_anyway(self) -> Force:
         """Look at the vault alone where the ledger is in doubt: that must not keep anybody from locking."""
         try:
-            return self._look()
+            return self._look(is_forgiving=True)
         except (IntegrityError, DatabaseError) as error:
             if self.connection is None:
                 raise
@@ -268,7 +292,15 @@ def _needs_password(force: Force, to: Mode) -> bool:
 def _is_settled(force: Force, to: Mode) -> bool:
     """Tell whether it is locked already, and not only because a change has ended: a clock can be put back."""
     chains = (force.history.mode_changes, force.told.changes if force.told else ())
-    return to is Mode.READONLY and all(chain[-1].to is to for chain in chains if chain)
+    return to is Mode.READONLY and not force.findings and all(chain[-1].to is to for chain in chains if chain)
+
+
+def _has_missed_reset(force: Force) -> bool:
+    """Tell whether the password was reset with another database, and this one knows the one before."""
+    if force.told is None or force.told.key is None or force.key is None:
+        return False
+    keys = force.history.keys
+    return force.told.key in keys and not is_trusted(force.told.key, keys)
 
 
 def _until(force: Force, to: Mode, period: timedelta, *, is_proven: bool) -> str:
@@ -321,4 +353,6 @@ def _meanwhile() -> ModeError:
 
 
 def _refused(violations: tuple[Finding, ...]) -> IntegrityError:
-    return IntegrityError(violations, consequence="The mode stays as it is", hint="see `chameleon verify`")
+    hints = dict.fromkeys(f.hint for f in violations if f.hint)
+    hint = "; ".join(hints) or "see `chameleon verify`"
+    return IntegrityError(violations, consequence="The mode stays as it is", hint=hint)
