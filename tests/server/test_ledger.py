@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,13 +16,14 @@ from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, No
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
-from chameleondb.names import relation
+from chameleondb.names import Identity, relation
 from chameleondb.postgres.ledger import (
     FIRST_PREV,
     Head,
     Ledger,
     Version,
     check_rows,
+    protection,
     read_body,
     read_head,
     read_identity,
@@ -30,7 +34,10 @@ from chameleondb.postgres.ledger import (
     record,
 )
 from chameleondb.postgres.session import Connection
+from tests.cluster import Databases, client_program
 from tests.ledgering import USERS, VAULT, applied, execute, registered, run_of, session
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -312,6 +319,50 @@ def test_a_row_that_nobody_of_us_wrote_is_said(connection: Connection, body: dic
     with pytest.raises(IntegrityError) as caught:
         (read_modes if body["kind"] == "MODE" else read_keys)(connection)
     assert [f.code for f in caught.value.findings] == ["LEDGER_SUM_MISMATCH"]
+
+
+def test_rows_of_every_release_are_read(connection: Connection, database: str) -> None:
+    golden = json.loads((ROOT / "tests" / "formats" / "ledger-1.json").read_text())
+    record(connection, read_head(connection), {"kind": "INIT"})
+    execute(database, "ALTER TABLE chameleon.ledger DISABLE TRIGGER append_only", "DELETE FROM chameleon.ledger")
+    prev = FIRST_PREV
+    for row in golden.values():
+        answer = connection.execute("SELECT chameleon.append(%s, %s)", [prev, row["body"]]).fetchone()
+        assert answer == (row["hash"],)
+        prev = row["hash"]
+    assert _kinds(connection) == list(golden)
+    assert _codes(connection) == []
+    head = read_head(connection)
+    assert (head.version, head.label, head.version_id, head.open_run) == (1, "v002", "2" * 64, None)
+    version = read_version(connection, head)
+    name = Identity("column", ("public", "users", "name"))
+    assert version == Version(objects=frozenset({USERS, name}), namespaces=("public",), followed={name: ("nick",)})
+    assert [key.key for key in read_keys(connection)] == ["6" * 64]
+    assert [change.to for change in read_modes(connection)] == [Mode.STANDARD]
+
+
+def test_a_dump_carries_the_ledger_along(connection: Connection, database: str, databases: Databases) -> None:
+    applied(connection, 1)
+    before = read_rows(connection)
+    dump = subprocess.run(
+        [str(client_program("pg_dump")), f"--dbname={database}"], capture_output=True, text=True, check=True
+    ).stdout
+    copy = databases.new()
+    subprocess.run(
+        [str(client_program("psql")), "-qX", f"--dbname={copy}"],
+        input=dump,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with session(copy) as restored:
+        assert read_rows(restored) == before
+        assert protection(restored) == ()
+        head = read_head(restored)
+        assert head.database is not None
+        assert head.database.key == read_identity(connection).key != read_identity(restored).key
+        applied(restored, 2)
+        assert _codes(restored) == []
 
 
 # --- Edited by its owner ----------------------------------------------------------------------------------------------
