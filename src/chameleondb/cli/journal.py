@@ -205,7 +205,8 @@ def _of_ledger(app: App, history: History | None) -> tuple[Entry, ...]:
 
     try:
         connection = app.connect(purpose="journal", read_only=True)
-        if not read_head(connection).readable:
+        head = read_head(connection)
+        if not (head.exists and head.readable):
             return ()
         return tuple(from_ledger(connection, read_rows(connection), history))
     except (DatabaseError, UsageError) as error:

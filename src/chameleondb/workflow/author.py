@@ -20,6 +20,8 @@ def author(folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """Return the author's name; ``unknown`` where nobody says."""
     env = os.environ if environment is None else environment
     name = env.get("CHAMELEON_AUTHOR") or _of_git(folder) or _of_system()
+    # An environment holds bytes; those that are no text in UTF-8 cannot be kept in a file.
+    name = name.encode("utf-8", "replace").decode("utf-8")
     return " ".join(name.split())[:AUTHOR_CHARACTERS_MAX] or "unknown"
 
 

@@ -18,10 +18,14 @@ from chameleondb.modes.policy import Mode
 from chameleondb.postgres.ledger import Head, Registered, read_head, read_keys, read_modes, read_rows
 from chameleondb.postgres.server import read_time
 from chameleondb.postgres.session import Connection
+from chameleondb.vault import rules
 from chameleondb.vault.history import History
 from chameleondb.vault.log import Line
 
 _PLACE = "chameleon.ledger"
+
+FORGED = frozenset({"MODE_UPGRADE_UNSIGNED", "AUTH_ROTATED_WITHOUT_OLD_KEY"})
+"""What is found where somebody changed the mode, or the password, without knowing the password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class Force:
     told: Told | None
     now: datetime
     findings: tuple[Finding, ...] = ()
+    is_signed: bool = True  # whether the vault's own changes of mode and key were made with the password
 
     @property
     def vault(self) -> Mode:
@@ -59,7 +64,7 @@ class Force:
     @property
     def mode(self) -> Mode:
         """The mode in force."""
-        if self.findings:
+        if self.findings or not self.is_signed:
             return Mode.READONLY
         return self.vault if self.ledger is None else min(self.vault, self.ledger)
 
@@ -80,23 +85,26 @@ class Force:
 
 
 def effective_mode(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Mode:
-    """Return the mode in force for a verified history and a database. Raises: IntegrityError, DatabaseError."""
+    """Return the mode in force for a history and a database. Raises: IntegrityError, DatabaseError."""
     return in_force(history, connection, now).mode
 
 
 def in_force(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Force:
-    """Return what a verified history and a database say. Raises: IntegrityError, DatabaseError.
+    """Return what a history and a database say. Raises: IntegrityError, DatabaseError.
 
     The time is the server's; without one, no earlier than that of the log's last line.
     """
+    is_signed = not any(f.code in FORGED for f in rules.check(history.lines))
     if connection is None:
-        return Force(history=history, told=None, now=max(now(), parse_time(history.lines[-1].time)))
+        time = max(now(), parse_time(history.lines[-1].time))
+        return Force(history=history, told=None, now=time, is_signed=is_signed)
     told = _read_told(history, connection)
     return Force(
         history=history,
         told=told,
         now=read_time(connection),
         findings=tuple(check(history, told)) if told else (),
+        is_signed=is_signed,
     )
 
 

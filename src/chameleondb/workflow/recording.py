@@ -87,7 +87,12 @@ def make_snapshot(
         declared_hash=content.declared_hash,
         postgres=major,
         sources=[
-            {"path": s.name, "size": len(s.text.encode()), "sha256": sha256(s.text)} for s in content.files.sources
+            {
+                "path": s.name.encode("utf-8", "replace").decode("utf-8"),
+                "size": len(s.text.encode()),
+                "sha256": sha256(s.text),
+            }
+            for s in content.files.sources
         ],
         plan=_steps(what.plan),
         plan_hash=what.plan.hash,
@@ -131,7 +136,6 @@ def schema_of(snapshot: Snapshot) -> Schema:
 def entities_of(snapshot: Snapshot) -> dict[Identity, str]:
     """Return what the user called each table of a snapshot."""
     return {Identity("relation", (namespace, table)): name for namespace, table, name in snapshot.entities}
-
 
 
 def changed_lines(parent: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:

@@ -25,13 +25,13 @@ from chameleondb.findings import Finding
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
-from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, read_version, record, unreadable
+from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, ensure_ours, read_version, record, unreadable
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History, Version
 from chameleondb.vault.store import Store
 from chameleondb.workflow.author import author
 from chameleondb.workflow.elaboration import OpenShadow
-from chameleondb.workflow.in_force import anchored, effective_mode
+from chameleondb.workflow.in_force import FORGED, anchored, effective_mode, in_force
 from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
@@ -177,7 +177,9 @@ class Release:
         if found.ledgered is None:
             raise unreadable(self.connection)
         self.history, self.ledgered = found.history, found.ledgered
-        if skip and found.violations:
+        if self.head.exists:
+            ensure_ours(self.connection)
+        if skip and found.violations and self._is_mode_believed(found):
             require(self.mode(), Operation.SKIP_VERIFICATION)
             self.unverified = tuple(sorted({f.code for f in found.violations}))
         else:
@@ -189,6 +191,19 @@ class Release:
         repaired = () if self.unverified else self.store.repair(found.verified)
         self.history = self.store.read(deep=False).history or self.history
         return (*repaired, *self._write_receipts(recovered=True))
+
+    def _is_mode_believed(self, found: Inspection) -> bool:
+        """Whether the log can say which mode is in force, and so whether anything may be skipped.
+
+        A log that is not the one that the database knows was made by anybody, unless the database knows its password.
+        """
+        codes = {f.code for f in found.violations}
+        if found.history is None or codes & FORGED:
+            return False
+        if not codes & {"VAULT_LOG_REWRITTEN", "VAULT_ROLLED_BACK", "LEDGER_FOREIGN_VAULT"}:
+            return True
+        told = in_force(found.history, self.connection, self.now).told
+        return told is not None and told.key is not None
 
     def _adopt(self, found: Inspection) -> None:
         """Record, in the ledger and in the log, that the database is meant to be what it is, if that is in doubt."""
@@ -371,14 +386,14 @@ def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
 def _require_sound(found: Inspection, *, adopt: bool) -> None:
     """Stop at violations, and at what only `adopt` answers if that is not asked for.
 
-    Raises: IntegrityError; StalePlan CHM1013 where the database is a copy.
+    Raises: IntegrityError; StalePlan CHM1014 where the database is a copy.
     """
     violations = tuple(f for f in found.violations if not (adopt and f.code in ADOPTABLE))
     if violations:
         raise aborted(violations)
     for finding in found.findings:
         if finding.code in ADOPTABLE and not adopt:
-            raise StalePlan("CHM1013", finding.message, hint=finding.hint)
+            raise StalePlan("CHM1014", finding.message, hint=finding.hint)
 
 
 def _hint(findings: Iterable[Finding]) -> str:
