@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from chameleondb.names import Identity
 from chameleondb.postgres.catalog import read_schema
 from tests.cluster import Cluster, Databases
 from tests.migrating import Database
+from tests.server.test_edit import Looking
 
 # A column's name stands for types that PostgreSQL converts into each other, with defaults that suit them all.
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -183,5 +186,38 @@ def test_renames_keep_what_they_rename(cluster: Cluster, data: st.DataObject) ->
             note("\n".join(statements))
             assert not [s for s in statements if "DROP" in s or "ADD" in s or "CREATE" in s]
 
+    finally:
+        databases.drop_all()
+
+
+@st.composite
+def edited(draw: st.DrawFn, text: str) -> str:
+    """Draw a schema in which some entities are as in another one."""
+    own, other = _entities(text), _entities(draw(schemas()))
+    common = sorted(own.keys() & other.keys())
+    for name in draw(st.lists(st.sampled_from(common), min_size=1, unique=True)) if common else ():
+        text = text.replace(own[name], other[name])
+    return text
+
+
+def _entities(text: str) -> dict[str, str]:
+    return {found[2]: found[0] for found in re.finditer(r"(/// of note\n)?entity (\w+) \{.*?^\}", text, re.M | re.S)}
+
+
+@CALM
+@given(data=st.data())
+def test_an_edit_is_planned_as_with_everything_in_sight(cluster: Cluster, data: st.DataObject) -> None:
+    one = data.draw(schemas())
+    databases = Databases(cluster)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            database = databases.new()
+            Database(database, Path(folder)).migrate(one)
+            with closing(Looking(database, Path(folder))) as looking:
+                looking.look(one, recall=True)
+                for _ in range(3):
+                    other = data.draw(edited(one))
+                    note(other)
+                    assert looking.tell(other, recall=True) == looking.tell(other, recall=False)
     finally:
         databases.drop_all()

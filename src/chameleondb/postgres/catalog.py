@@ -27,32 +27,42 @@ def read_schema(
     namespaces: Sequence[str] = (DEFAULT_NAMESPACE,),
     *,
     unmodelled: bool = True,
+    tables: Iterable[Identity] | None = None,
 ) -> Schema:
-    """Return what the database holds in the given schemas.
+    """Return what the database holds in the given schemas; with `tables`, of tables only those.
 
     Raises: DatabaseError, with the missing right named.
     """
     with translated(), snapshot(connection):
         numbers = _namespaces(connection, namespaces)
+        only = None if tables is None else _oids_of(connection, tables)
         oids = Oids()
         objects: list[Object] = []
         for kind in kinds:
-            rows = _rows(connection, kind, numbers, oids.tables)
+            query = kind.query(connection.info.server_version)
+            if kind.owns_columns and only is not None:
+                query = f"SELECT t.* FROM ({query}) AS t (oid) WHERE t.oid = ANY(%(only)s)"
+            parameters = {"namespaces": list(numbers), "tables": oids.tables, "only": only}
+            rows = connection.execute(query.encode(), parameters).fetchall()
             if kind.owns_columns:
                 oids.tables = [row[0] for row in rows]
             objects += _decode(kind, rows, oids)
         rest: tuple[Unmodelled, ...] = ()
         if unmodelled:
             rest = read_unmodelled(connection, oids.objects, list(numbers))
-        edges = _edges(connection, oids)
+        edges = _edges(connection, oids, whole=only is None)
     return Schema({o.id: o for o in objects}, edges, rest)
 
 
-def _rows(
-    connection: Connection, kind: Kind[Any], namespaces: Iterable[int], tables: list[int]
-) -> list[tuple[Any, ...]]:
-    parameters = {"namespaces": list(namespaces), "tables": tables}
-    return connection.execute(kind.query(connection.info.server_version).encode(), parameters).fetchall()
+def _oids_of(connection: Connection, tables: Iterable[Identity]) -> list[int]:
+    paths = [table.path for table in tables]
+    rows = connection.execute(
+        "SELECT c.oid FROM unnest(%s::text[], %s::text[]) AS w (schema, name)"
+        " JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema"
+        " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
+        [[schema for schema, _ in paths], [name for _, name in paths]],
+    )
+    return [row[0] for row in rows]
 
 
 @contextmanager
@@ -98,10 +108,18 @@ _EDGES = """
                 AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.refobjid AND c.relkind IN ('S', 'i'))))"""
 
 
-def _edges(connection: Connection, oids: Oids) -> dict[Identity, frozenset[Identity]]:
+# Of a part of the schema, only its own.
+_EDGES_FROM = f"""{_EDGES}
+       AND d.objid = ANY(%(objects)s::oid[]
+                         || ARRAY(SELECT a.oid FROM pg_catalog.pg_attrdef a WHERE a.adrelid = ANY(%(tables)s)))"""
+
+
+def _edges(connection: Connection, oids: Oids, *, whole: bool) -> dict[Identity, frozenset[Identity]]:
     edges: dict[Identity, set[Identity]] = {}
     defaults: dict[int, Identity] | None = None
-    for catalog, oid, number, ref_catalog, ref_oid, extension in connection.execute(_EDGES.encode()).fetchall():
+    parameters = None if whole else {"objects": [oid for _, oid in oids.objects], "tables": oids.tables}
+    rows = connection.execute((_EDGES if whole else _EDGES_FROM).encode(), parameters).fetchall()
+    for catalog, oid, number, ref_catalog, ref_oid, extension in rows:
         if catalog == "pg_catalog.pg_attrdef":
             defaults = _default_owners(connection, oids) if defaults is None else defaults
             own = defaults.get(oid)

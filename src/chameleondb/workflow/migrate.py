@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff
-from chameleondb.errors import DatabaseError, DatabaseUnreachable, StalePlan
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
@@ -32,11 +33,12 @@ from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, 
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
-from chameleondb.workflow.cache import Cache
-from chameleondb.workflow.elaboration import Desired, OpenShadow, elaborate
+from chameleondb.workflow.cache import DAMAGED, Cache
+from chameleondb.workflow.edit import edit_since
+from chameleondb.workflow.elaboration import Desired, Elaboration, Elaborator, OpenShadow
 from chameleondb.workflow.proof import prove
-from chameleondb.workflow.settled import read_moment, settle
-from chameleondb.workflow.settled import recall as settled_plan
+from chameleondb.workflow.settled import Settled, read_moment, settle
+from chameleondb.workflow.settled import recall as settled_at
 from chameleondb.workflow.source import Files
 
 
@@ -70,17 +72,21 @@ def preview(
     """Return what would change. Without a `cache`, everything declared is elaborated.
 
     With `recall`, the answer may be the cache's, if that was "nothing to do" for these very files, this ledger and this
-    state of the catalogs; `source` and `target` are empty then, and there is nothing to apply.
+    state of the catalogs. After an edit of some tables, it is found out from those and what touches them. `source` and
+    `target` are not complete then, and not to be applied.
 
     Raises: SchemaError where PostgreSQL refuses the declared schema; PlanError where the change cannot be planned.
     """
     head = read_head(connection)
     cache = cache or Cache(None)
     moment = read_moment(connection, head) if recall else None
-    if moment and (settled := settled_plan(cache, files, moment)):
-        return Preview(plan=settled, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
-    major = connection.info.server_version // 10000
-    desired = elaborate(files, open_shadow, major=major, cache=cache)
+    settled = settled_at(cache, moment) if moment else None
+    if settled and settled.files == files.key:
+        return Preview(plan=settled.plan, source=Schema(), target=Schema(), head=head, version=Version(), recalled=True)
+    elaborator = Elaborator(files, open_shadow, major=connection.info.server_version // 10000, cache=cache)
+    if settled and (edited := _after_edit(connection, settled, elaborator.found, head, small_table_bytes)):
+        return edited
+    desired = elaborator.desired()
     namespaces = tuple(sorted({*desired.namespaces, *head.namespaces}))
     source = read_schema(connection, KINDS, namespaces)
     what = Preview(
@@ -96,8 +102,37 @@ def preview(
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
     )
     if moment and not what.pending:
-        settle(cache, files, moment, what.plan)
+        settle(cache, files, moment, what.plan, elaborator.found)
     return what
+
+
+def _after_edit(
+    connection: Connection, settled: Settled, found: Elaboration, head: Head, small_table_bytes: int
+) -> Preview | None:
+    """Return what an edit has changed since nothing was to do; None if that takes everything to tell."""
+    with suppress(*DAMAGED, PlanError):  # as all together say it better
+        edit = edit_since(settled, found)
+        if edit is None or head.open_run is not None:
+            return None
+        desired = found.desired(edit.sight)
+        if not edit.is_small(desired):
+            return None
+        namespaces = tuple(sorted({*desired.namespaces, *head.namespaces}))
+        nothing = settled.plan
+        read = edit.in_sight(read_schema(connection, KINDS, namespaces, unmodelled=False, tables=edit.tables))
+        source = replace(read, unmodelled=nothing.unmodelled)
+        plan = _plan(connection, source, desired, head, small_table_bytes)
+        if edit.contains(plan, source, nothing):
+            return Preview(
+                plan=replace(plan, unmanaged=nothing.unmanaged),
+                source=source,
+                target=desired.schema,
+                head=head,
+                version=Version(),
+                unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
+                recalled=True,
+            )
+    return None
 
 
 def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, small_table_bytes: int) -> Plan:

@@ -6,7 +6,12 @@ read, so what is remembered can be older than the moment it is remembered for, n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from chameleondb.canonical import plain, restore, sha256
+from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
@@ -14,9 +19,41 @@ from chameleondb.postgres.fingerprint import read_fingerprint
 from chameleondb.postgres.ledger import Head
 from chameleondb.postgres.session import Connection
 from chameleondb.workflow.cache import Cache
+from chameleondb.workflow.elaboration import Elaboration, Known, plain_units, restored_units
 from chameleondb.workflow.source import Files
 
 _NAME = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A moment when nothing was to do."""
+
+    _saved: Mapping[str, Any]
+
+    @property
+    def files(self) -> str:
+        """The key of the files that the database agreed with."""
+        return str(self._saved["files"])
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, without a step."""
+        return Plan(
+            unmanaged=tuple(restore(Identity, i) for i in self._saved["unmanaged"]),
+            unmodelled=tuple(restore(Unmodelled, u) for u in self._saved["unmodelled"]),
+            notes=tuple(self._saved["notes"]),
+        )
+
+    @property
+    def units(self) -> Mapping[Identity, Known]:
+        """What the files declared, by unit."""
+        return restored_units(self._saved["units"])
+
+    @property
+    def hints(self) -> Mapping[Identity, Hint]:
+        """The hints that the files gave."""
+        return {restore(Identity, i): restore(Hint, hint) for i, hint in self._saved["hints"]}
 
 
 def read_moment(connection: Connection, head: Head) -> str | None:
@@ -25,7 +62,7 @@ def read_moment(connection: Connection, head: Head) -> str | None:
     return sha256(f"{head.hash} {head.readable}\n{fingerprint}") if fingerprint else None
 
 
-def settle(cache: Cache, files: Files, moment: str, plan: Plan) -> None:
+def settle(cache: Cache, files: Files, moment: str, plan: Plan, found: Elaboration) -> None:
     """Remember that there was nothing to do."""
     data = {
         "files": files.key,
@@ -33,17 +70,13 @@ def settle(cache: Cache, files: Files, moment: str, plan: Plan) -> None:
         "unmanaged": plain(plan.unmanaged),
         "unmodelled": plain(plan.unmodelled),
         "notes": list(plan.notes),
+        "units": plain_units(found.units),
+        "hints": [[plain(i), plain(hint)] for i, hint in found.hints.items()],
     }
     cache.save(_NAME, data)
 
 
-def recall(cache: Cache, files: Files, moment: str) -> Plan | None:
-    """Return the plan that does nothing, if there was nothing to do for these very files at this very moment."""
+def recall(cache: Cache, moment: str) -> Settled | None:
+    """Return what is remembered, if the database is as it was."""
     saved = cache.load(_NAME)
-    if saved.get("files") != files.key or saved.get("moment") != moment:
-        return None
-    return Plan(
-        unmanaged=tuple(restore(Identity, i) for i in saved["unmanaged"]),
-        unmodelled=tuple(restore(Unmodelled, u) for u in saved["unmodelled"]),
-        notes=tuple(saved["notes"]),
-    )
+    return Settled(saved) if saved.get("moment") == moment else None
