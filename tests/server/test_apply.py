@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from chameleondb.apply.executor import Patience
-from chameleondb.errors import DatabaseError, LockNotAcquired
+from chameleondb.errors import ChameleonError, DatabaseError, DatabaseUnreachable, LockNotAcquired, StalePlan
+from chameleondb.postgres.ledger import read_head, record
 from chameleondb.steps import Step
 from tests.migrating import Database, Heard
 
@@ -376,3 +379,140 @@ def test_the_ledger_refuses_an_old_head(db: Database) -> None:
     with pytest.raises(psycopg.errors.SerializationFailure):
         db.execute(f"SELECT chameleon.append('{first}', '{{\"kind\": \"STEP\"}}')")
     _assert_chain(db)
+
+
+def _kinds(db: Database) -> list[str]:
+    """Return what was recorded since the first version."""
+    query = (
+        "SELECT kind FROM chameleon.ledger WHERE seq > (SELECT min(seq) FROM chameleon.ledger WHERE kind = 'APPLIED')"
+    )
+    return [kind for (kind,) in db.rows(f"{query} ORDER BY seq")]
+
+
+def _last(db: Database, kind: str) -> dict[str, Any]:
+    """Return the body of the newest row of a kind."""
+    body = db.value(f"SELECT body FROM chameleon.ledger WHERE kind = '{kind}' ORDER BY seq DESC LIMIT 1")
+    return dict(json.loads(body))
+
+
+INDEXED = _users("nick: string?", "index (age)")
+ENTRIES = ["BEGIN", "STEP", "START", "STEP", "APPLIED"]
+
+
+def test_what_cannot_be_in_a_transaction_is_announced_and_then_recorded(db: Database) -> None:
+    _filled(db, rows=10)
+    recorded = []
+    db.run(INDEXED, heard=Heard(on_begun=lambda _: recorded.append(_kinds(db))))
+    assert recorded == [ENTRIES[:1], ENTRIES[:3]]
+    assert _kinds(db) == ENTRIES
+    sql = "CREATE INDEX CONCURRENTLY idx_users_age ON users(age)"
+    assert (
+        _last(db, "START")["step_hashes"]
+        == _last(db, "STEP")["step_hashes"]
+        == [hashlib.sha256(sql.encode()).hexdigest()]
+    )
+    assert _last(db, "START")["step"] == 1
+    _assert_chain(db)
+
+
+def test_why_a_run_failed_is_recorded_without_the_rows(db: Database) -> None:
+    _filled(db, rows=10)
+    db.execute("UPDATE users SET email = 'ann@example.com' WHERE id < 3")
+    with pytest.raises(DatabaseError):
+        db.run(_users("nick: string?", "unique (email)"))
+    assert _kinds(db) == ["BEGIN", "STEP", "START", "FAILED"]
+    failed = _last(db, "FAILED")
+    assert (failed["code"], failed["sqlstate"], failed["step"]) == ("CHM4010", "23505", 1)
+    assert failed["message"] == 'could not create unique index "users_email_key"'
+    db.execute("DELETE FROM users WHERE id = 1")
+    db.migrate(_users("nick: string?", "unique (email)"))
+    begins = db.rows("SELECT body::json->>'resumes', run::text FROM chameleon.ledger WHERE kind = 'BEGIN' ORDER BY seq")
+    assert begins[-1][0] == begins[-2][1]
+    _assert_chain(db)
+
+
+def test_a_transaction_that_failed_leaves_nothing_but_the_reason(db: Database) -> None:
+    _filled(db, rows=10)
+
+    def fill(step: Step) -> None:
+        db.execute("INSERT INTO teams VALUES (1, 'a')")
+
+    teams = _users() + "entity Team { id: bigint primary, name: string? }\n"
+    db.run(teams)
+    before = len(_kinds(db))
+    with pytest.raises(ChameleonError, match="has rows now"):
+        db.run(teams.replace(", name: string?", ""), heard=Heard(on_begun=fill))
+    assert _kinds(db)[before:] == ["FAILED"]
+    assert _last(db, "FAILED")["code"] == "CHM1011"
+
+
+def test_a_first_run_that_failed_leaves_no_ledger(db: Database) -> None:
+    with pytest.raises(ChameleonError):
+        db.run(_users(), heard=Heard(on_begun=lambda _: _fail()))
+    assert db.rows("SELECT FROM pg_namespace WHERE nspname = 'chameleon'") == []
+
+
+def _fail() -> None:
+    raise DatabaseError("CHM4010", "no")
+
+
+def test_a_ledger_that_has_moved_on_stops_the_run(db: Database) -> None:
+    _filled(db, rows=10)
+
+    def move_on(step: Step) -> None:
+        if "CONCURRENTLY" in step.sql:
+            with db.session() as (connection, _):
+                record(connection, read_head(connection), {"kind": "ADOPT", "reason": "copy"})
+
+    with pytest.raises(StalePlan, match="the ledger has moved on"):
+        db.run(INDEXED, heard=Heard(on_begun=move_on))
+    assert _kinds(db) == ["BEGIN", "STEP", "START", "ADOPT"]
+    db.migrate(INDEXED)
+    _assert_chain(db)
+
+
+def test_a_lost_connection_is_told_though_nothing_can_be_recorded(db: Database) -> None:
+    _filled(db, rows=10)
+
+    def end(step: Step) -> None:
+        if "CONCURRENTLY" in step.sql:
+            db.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name ~ 'chameleon'"
+            )
+
+    with pytest.raises(DatabaseUnreachable):
+        db.run(INDEXED, heard=Heard(on_begun=end))
+    assert _kinds(db) == ["BEGIN", "STEP", "START"]
+    db.migrate(INDEXED)
+
+
+def test_a_step_that_was_announced_and_never_begun_is_run_by_the_next(db: Database) -> None:
+    _filled(db, rows=10)
+
+    def stop(step: Step) -> None:
+        if "CONCURRENTLY" in step.sql:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        db.run(INDEXED, heard=Heard(on_begun=stop))
+    assert _kinds(db) == ["BEGIN", "STEP", "START"]
+    assert db.migrate(INDEXED) == ["CREATE INDEX CONCURRENTLY idx_users_age ON users(age)"]
+    assert _kinds(db)[3:] == ["BEGIN", "START", "STEP", "APPLIED"]
+
+
+@pytest.mark.parametrize("columns", ["(age)", "(email)"])
+def test_an_object_of_that_name_stops_the_run(db: Database, columns: str) -> None:
+    _filled(db, rows=10)
+
+    def come_first(step: Step) -> None:
+        if "CONCURRENTLY" in step.sql:
+            db.execute(f"CREATE INDEX idx_users_age ON users {columns}")
+
+    with pytest.raises(DatabaseError, match="already exists"):
+        db.run(INDEXED, heard=Heard(on_begun=come_first))
+    assert _last(db, "FAILED")["sqlstate"] == "42P07"
+    # The next plan shows what will happen to it, before anything does.
+    plan = db.migrate(INDEXED)
+    assert plan == [] if columns == "(age)" else any("DROP INDEX CONCURRENTLY idx_users_age" in sql for sql in plan)
+    assert _kinds(db)[-1] == "APPLIED"
