@@ -1,4 +1,4 @@
-"""Modes and passwords where a vault and its ledgers tell different stories: restores, forgers, several databases."""
+"""Modes and passwords where vault and ledgers tell different stories: restores, crashes, forgers, other databases."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from chameleondb.cli.app import run
 from chameleondb.modes.change import format_time
+from chameleondb.modes.policy import Mode
 from chameleondb.postgres.ledger import read_head, record
+from chameleondb.vault.history import History
 from chameleondb.vault.store import Store
+from chameleondb.workflow import modes
 from chameleondb.workflow.in_force import anchored
 from tests.cluster import Databases
 from tests.command import PASSWORD, Chameleon, url_of
@@ -95,6 +99,77 @@ def test_a_lost_ledger_can_be_unlocked_and_adopted(tool: Chameleon) -> None:
     tool.execute("DROP SCHEMA chameleon CASCADE")
     _set(tool, "standard")
     tool.run("migrate", "--apply", "--adopt")
+    tool.run("verify")
+
+
+# --- Crashes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "to"), [("readonly", "standard"), ("privileged", "standard"), ("standard", "readonly")]
+)
+def test_a_crash_between_ledger_and_vault_leaves_the_stricter_mode(
+    tool: Chameleon, monkeypatch: pytest.MonkeyPatch, before: str, to: str
+) -> None:
+    _set(tool, before)
+    monkeypatch.setenv("DATABASE_URL", tool.url)
+
+    def crash(*_: object, **__: object) -> None:
+        raise SystemExit(99)
+
+    with monkeypatch.context() as patched:
+        patched.setenv("CHAMELEON_MODE_PASSWORD", PASSWORD)
+        patched.setattr(Store, "append", crash)
+        assert run(["config", "set", f"mode={to}"]) == 99
+    assert _kinds(tool)[-1] == "MODE"
+    assert _mode(tool) == min(before, to, key=Mode.parse)
+    tool.run("verify")
+    _set(tool, to)
+    assert _mode(tool) == to
+
+
+def test_a_crash_between_vault_and_ledger_leaves_the_new_password(
+    tool: Chameleon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise SystemExit(99)
+
+    monkeypatch.setenv("DATABASE_URL", tool.url)
+    with monkeypatch.context() as patched:
+        patched.setenv("CHAMELEON_MODE_PASSWORD", PASSWORD)
+        patched.setenv("CHAMELEON_NEW_MODE_PASSWORD", NEW)
+        patched.setattr(modes, "record", crash)
+        assert run(["config", "auth", "set-password"]) == 99
+    tool.run("verify")
+    assert _mode(tool) == "standard"
+    _set(tool, "privileged", status=4)
+    _set(tool, "privileged", password=NEW)
+    assert _kinds(tool)[-2:] == ["AUTH", "MODE"]
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_reset_that_a_crash_cut_short_can_be_repeated(
+    tool: Chameleon, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """The ledger has the reset; the log has nothing of it, or the reset without the new key."""
+    append, left = Store.append, written
+
+    def crash(store: Store, history: History, action: str, **fields: str) -> History:
+        nonlocal left
+        if left == 0:
+            raise SystemExit(99)
+        left -= 1
+        return append(store, history, action, **fields)
+
+    monkeypatch.setenv("DATABASE_URL", tool.url)
+    with monkeypatch.context() as patched:
+        patched.setenv("CHAMELEON_MODE_PASSWORD", NEW)
+        patched.setattr(Store, "append", crash)
+        assert run(["config", "auth", "reset-password"]) == 99
+    tool.run("verify")
+    tool.run("config", "auth", "reset-password", CHAMELEON_MODE_PASSWORD=NEW)
+    _set(tool, "privileged", status=4)
+    _set(tool, "privileged", password=NEW)
     tool.run("verify")
 
 
