@@ -40,8 +40,21 @@ class Snapshot:
     tool: str
 
     def encode(self) -> bytes:
-        """Return the file. Raises: NotCanonical if a value cannot be kept, e.g. half a character in a text."""
-        return strict_json.write({"format": FORMAT, **{name: getattr(self, name) for name in _TYPES}})
+        """Return the file. Raises: NotCanonical if a value cannot be kept."""
+        return strict_json.write(
+            {
+                "format": FORMAT,
+                **{name: getattr(self, name) for name in _TYPES},
+                "author": whole_characters(self.author),
+                "summary": whole_characters(self.summary),
+                "sources": [{**source, "path": whole_characters(source["path"])} for source in self.sources],
+            }
+        )
+
+
+def whole_characters(text: str) -> str:
+    """Return a text with question marks for half characters: names of the system may hold them, a file cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 _TYPES: dict[str, type] = {

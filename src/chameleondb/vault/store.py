@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -107,8 +107,14 @@ class Store:
             raise changed("VERSION_NOT_CANONICAL", str(error)) from None
 
     def create(self) -> History:
-        """Make a new vault, all at once. Raises: ChameleonError CHM2010, CHM2011 if there is any trace of one."""
-        if read_files(self.data, deep=False).exists:
+        """Make a new vault, all at once.
+
+        Raises: ChameleonError CHM2010, CHM2011 if there is any trace of one; IntegrityError if that cannot be told.
+        """
+        found = read_files(self.data, deep=False)
+        if unreadable := tuple(f for f in found.findings if f.code == "UNREADABLE_FILE"):
+            raise IntegrityError(unreadable)
+        if found.exists:
             raise ChameleonError(
                 "CHM2011", "there is a vault already", hint="`chameleon verify` says what state it is in"
             )
@@ -118,7 +124,7 @@ class Store:
         with self._telling():
             disk.make_directory(self.data)
             with self._open() as data:
-                self._sweep(data)
+                _sweep(data, found.leftovers)
                 if (mode := data.status().st_mode) & 0o022:
                     data.permit(mode=mode & 0o7755)
                 fresh = disk.temporary_name(layout.VAULT)
@@ -189,7 +195,7 @@ class Store:
             if history is None:
                 return ()
             with self._open() as data:
-                done = self._sweep(data)
+                done = _sweep(data, verified.files.leftovers)
                 done += _write_rules(data)
                 with data.enter(layout.VAULT) as vault:
                     done += _cut_torn_tail(vault, verified)
@@ -227,19 +233,6 @@ class Store:
         history = history.followed_by(line)
         vault.replace(layout.MANIFEST, manifest.encode(history), mode=layout.FILE_MODE)
         return history
-
-    def _sweep(self, data: Folder) -> list[str]:
-        """Remove temporary files, and vaults that were never finished."""
-        swept = []
-        for path in read_files(self.data, deep=False).leftovers:
-            *folders, name = path.split("/")
-            with contextlib.ExitStack() as stack:
-                folder = data
-                for step in folders:
-                    folder = stack.enter_context(folder.enter(step))
-                folder.remove_tree(name)
-            swept.append(path.removeprefix(f"{layout.VAULT}/"))
-        return swept
 
     def _open(self) -> Folder:
         with Folder.at(self.data.parent) as project:
@@ -294,6 +287,20 @@ def _made(parent: Folder, name: str, mode: int) -> Iterator[Folder]:
         parent.make(name, mode=mode)
     with parent.enter(name) as folder:
         yield folder
+
+
+def _sweep(data: Folder, leftovers: Iterable[str]) -> list[str]:
+    """Remove temporary files, and vaults that were never finished."""
+    swept = []
+    for path in leftovers:
+        *folders, name = path.split("/")
+        with contextlib.ExitStack() as stack:
+            folder = data
+            for step in folders:
+                folder = stack.enter_context(folder.enter(step))
+            folder.remove_tree(name)
+        swept.append(path.removeprefix(f"{layout.VAULT}/"))
+    return swept
 
 
 def _put_version(versions: Folder, hashes: Folder, label: str, content: bytes) -> None:
