@@ -98,3 +98,14 @@ def test_a_read_only_role_may_do_it(tool: Chameleon) -> None:
         connection.execute("DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
     tool.url = tool.url.replace("postgres@", "reader@")
     assert "entity User {" in tool.run("introspect", "-o", "-").stdout
+
+
+def test_a_locked_project_takes_no_file(project: Path, database_url: str) -> None:
+    tool = Chameleon(project, database_url)
+    tool.write("entity User {\n    id: bigint primary,\n}\n")
+    tool.run("migrate", "--apply")
+    refused = tool.run("introspect", "--force", status=4)
+    assert "readonly mode: writing a schema file from the database needs standard mode or higher" in refused.stderr
+    assert tool.run("introspect", "-o", "-").stdout.startswith("entity User {")
+    tool.unlock()
+    tool.run("introspect", "--force")

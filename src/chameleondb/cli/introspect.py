@@ -31,14 +31,19 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     """Write the schema of an existing database as .cham.
 
     URL is a database URL in any form, also env:NAME, $NAME or file:PATH; without it, the project's database is read.
-    The database is only read. `chameleon migrate` has nothing to do afterwards.
+    The database is only read. `chameleon migrate` has nothing to do afterwards. In a project that has versions, writing
+    a file needs standard mode; - works in every mode.
     """
-    from chameleondb.workflow.introspect import introspect, write, write_tree
+    from chameleondb.workflow.clock import now
+    from chameleondb.workflow.introspect import authorize, introspect, write, write_tree
 
     if url is not None:
         app.database_url = url
     path = app.project.root / "schema.cham" if output is None else app.directory / output
-    found = introspect(app.connect(purpose="introspect", read_only=True), schemas)
+    connection = app.connect(purpose="introspect", read_only=True)
+    if output != STDOUT and not app.out.json_wanted:
+        authorize(app.project.data, connection, now)
+    found = introspect(connection, schemas)
     if app.out.json_wanted:
         app.out.json(_document(found))
     elif output == STDOUT:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from chameleondb import disk
 from chameleondb.errors import UsageError
 from chameleondb.kinds import KINDS
 from chameleondb.model.schema import Schema, Unmodelled
+from chameleondb.modes.policy import Operation, require
 from chameleondb.names import DEFAULT_NAMESPACE
 from chameleondb.postgres.catalog import read_schema, user_namespaces
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import Verbatim, read_needed
 from chameleondb.printer import print_files, print_schema
+from chameleondb.vault.store import Store
+from chameleondb.workflow.in_force import effective_mode
 
 SCHEMA_SUFFIX = ".cham"
 _PLAIN = re.compile(r"[A-Za-z0-9][\w-]*")
@@ -85,6 +89,16 @@ def write_tree(folder: Path, files: Mapping[str, str], *, force: bool = False) -
     disk.make_directory(folder)
     for name, text in files.items():
         write(folder / name, text, force=force)
+
+
+def authorize(data: Path, connection: Connection, now: Callable[[], datetime]) -> None:
+    """Allow to write schema files in the project whose vault is in `data`, where its mode does or it has no version.
+
+    Raises: ModeError.
+    """
+    history = Store(data, now).read(deep=False).history
+    if history is not None and history.versions:
+        require(effective_mode(history, connection, now), Operation.INTROSPECT_TO_FILE)
 
 
 def write(path: Path, text: str, *, force: bool = False) -> None:
