@@ -17,6 +17,8 @@ import psycopg
 import pytest
 
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
+from tests.cluster import Databases, running_cluster
+from tests.command import url_of
 from tests.migrating import Database
 
 ROWS = 12_000
@@ -93,7 +95,11 @@ class Project:
 
 
 @pytest.fixture
-def project(database: str, database_url: str, tmp_path: Path) -> Project:
+def project(database: str, tmp_path: Path) -> Project:
+    return _filled(database, tmp_path)
+
+
+def _filled(database: str, tmp_path: Path) -> Project:
     (tmp_path / ".chameleon.yml").write_text("migration:\n  small_table: 0MB\n  lock_deadline: 30s\n")
     db = Database(database, tmp_path, small_table_bytes=0)
     db.run(BEFORE)
@@ -101,7 +107,7 @@ def project(database: str, database_url: str, tmp_path: Path) -> Project:
         f"INSERT INTO users SELECT n, 'm' || n, 'a' || n, 'b' || n, n % 90 FROM generate_series(1, {ROWS}) n",
         "INSERT INTO teams VALUES (1)",
     )
-    return Project(db, database_url)
+    return Project(db, url_of(database))
 
 
 @contextmanager
@@ -269,3 +275,57 @@ def test_the_session_is_ended_by_somebody(project: Project) -> None:
         assert "error[CHM4002]: the connection was lost: terminating connection" in errors
         assert "Traceback" not in errors
     project.finish(INDEXED)
+
+
+def test_killed_between_the_end_of_a_step_and_its_record(project: Project) -> None:
+    with psycopg.connect(project.db.dsn, autocommit=True) as other:
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            other.execute(HOLD_THE_LEDGER)
+            _until(lambda: project.db.rows(VALID) == [(True,)])
+            _until(lambda: bool(project.db.value(WAITING)))
+        before = project.db.value("SELECT 'idx_users_age'::regclass::oid")
+        other.execute("SELECT pg_advisory_unlock_all()")
+    _until(lambda: _our_sessions(project) == [])
+    # The index is there, and nobody has written that it is.
+    kinds = "SELECT kind FROM chameleon.ledger ORDER BY seq DESC LIMIT 1"
+    assert project.db.value(kinds) == "START"
+    project.finish(INDEXED)
+    assert project.db.value("SELECT 'idx_users_age'::regclass::oid") == before
+    assert project.db.value(kinds) == "APPLIED"
+
+
+# The lock that chameleon.append takes.
+HOLD_THE_LEDGER = "SELECT pg_advisory_lock(4859229, 1)"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('idx_users_age')"
+
+
+def test_the_server_crashes_while_an_index_is_built(tmp_path: Path) -> None:
+    with running_cluster(synchronous_commit="on") as cluster:
+        project = _filled(Databases(cluster).new(), tmp_path)
+        reader = psycopg.connect(project.db.dsn)
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM users")
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            _until(lambda: bool(project.db.value(BUILDING)))
+            os.kill(_our_sessions(project)[0], signal.SIGKILL)  # then the server starts all of itself again
+            _, errors = process.communicate(timeout=20)
+        assert process.returncode == 8
+        assert "Traceback" not in errors
+        reader.close()
+        _until(lambda: _is_up(project))
+        assert project.db.rows(VALID) == [(False,)]
+        project.finish(INDEXED)
+        assert project.db.rows(VALID) == [(True,)]
+
+
+def _is_up(project: Project) -> bool:
+    try:
+        psycopg.connect(project.db.dsn).close()
+    except psycopg.OperationalError:
+        return False
+    return True
