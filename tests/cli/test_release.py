@@ -259,3 +259,12 @@ def test_a_full_disk_at_the_receipt_says_that_the_migration_is_applied(
     assert "put right: receipt of v001" in first.run("migrate", "--apply").stderr
     assert _kinds(first).count("APPLIED") == 1
     first.run("verify")
+
+
+def test_a_database_learns_the_password_with_the_next_apply(applied: Chameleon) -> None:
+    assert "AUTH" not in _kinds(applied)
+    applied.run("migrate", "--apply")
+    assert _kinds(applied).count("AUTH") == 1
+    applied.run("migrate", "--apply")
+    assert _kinds(applied).count("AUTH") == 1
+    applied.run("verify")

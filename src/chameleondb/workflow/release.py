@@ -31,7 +31,7 @@ from chameleondb.vault.history import History, Version
 from chameleondb.vault.store import Store
 from chameleondb.workflow.author import author
 from chameleondb.workflow.elaboration import OpenShadow
-from chameleondb.workflow.in_force import FORGED, anchored, effective_mode, in_force
+from chameleondb.workflow.in_force import FORGED, anchored, current_key, effective_mode, in_force
 from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
@@ -190,7 +190,19 @@ class Release:
             return ()
         repaired = () if self.unverified else self.store.repair(found.verified)
         self.history = self.store.read(deep=False).history or self.history
-        return (*repaired, *self._write_receipts(recovered=True))
+        receipts = self._write_receipts(recovered=True)
+        self._tell_key()
+        return (*repaired, *receipts)
+
+    def _tell_key(self) -> None:
+        """Give a ledger that knows no password the vault's key: from then on, no other key is believed for it."""
+        assert self.history is not None
+        key = current_key(self.history)
+        is_ours = self.head.vault_id == self.history.vault
+        if key is None or not is_ours or self.unverified or any(r.kind == "AUTH" for r in self.ledgered.rows):
+            return
+        record(self.connection, self.head, {"kind": "AUTH", **key.fields()}, anchored(self.history))
+        self.ledgered = self._read_ledger()
 
     def _is_mode_believed(self, found: Inspection) -> bool:
         """Whether the log can say which mode is in force, and so whether anything may be skipped.
