@@ -197,6 +197,19 @@ def test_a_failure_that_is_ours_is_recorded_as_it_is_told(connection: Connection
     assert (body["sqlstate"], body["message"]) == ("none", "users was empty when the plan was made and has rows now")
 
 
+def test_what_is_recorded_survives_a_crash_whatever_the_settings(connection: Connection) -> None:
+    def setting() -> str:
+        row = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
+        return str(row and row[0])
+
+    for before, within in (("off", "on"), ("remote_apply", "remote_apply")):
+        connection.execute(f"SET synchronous_commit = {before}".encode())
+        with connection.transaction():
+            Ledger(connection, read_head(connection), run_of(), registered(1)).begun()
+            assert setting() == within
+        assert setting() == before
+
+
 def test_what_was_rolled_back_is_not_followed(connection: Connection) -> None:
     applied(connection, 1)
     book = Ledger(connection, read_head(connection), run_of("A", "B"), registered(2))

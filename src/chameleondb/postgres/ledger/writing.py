@@ -117,19 +117,24 @@ def record(
         return _append(connection, position, {**body, **anchor(registered)})
 
 
+# What is reported as recorded must survive a crash of the server, whatever the role's settings are.
+_APPEND = """
+SELECT chameleon.append(%s::text, %s::text),
+    CASE WHEN pg_catalog.current_setting('synchronous_commit') = 'off'
+    THEN pg_catalog.set_config('synchronous_commit', 'on', true) END"""
+
+
 def _append(connection: Connection, head: Position, body: Mapping[str, Any]) -> Position:
     try:
         with translated():
-            row = connection.execute(
-                "SELECT chameleon.append(%s::text, %s::text)", [head.hash, encode(body)]
-            ).fetchone()
+            row = connection.execute(_APPEND, [head.hash, encode(body)]).fetchone()
     except NotSupported as error:
         error.hint = "; ".join(writer_grants(_role(connection)))
         raise
     except DatabaseError as error:
-        if error.sqlstate == _UNIQUE_VIOLATION:
+        if error.sqlstate == _UNIQUE_VIOLATION and "ledger_one_child" in error.message:
             raise _second_child() from None
-        if error.sqlstate == _SERIALIZATION_FAILURE:
+        if error.sqlstate in (_UNIQUE_VIOLATION, _SERIALIZATION_FAILURE):
             raise _moved_on() from None
         raise
     assert row is not None
@@ -137,7 +142,7 @@ def _append(connection: Connection, head: Position, body: Mapping[str, Any]) -> 
 
 
 _SERIALIZATION_FAILURE = "40001"
-_UNIQUE_VIOLATION = "23505"  # another version was applied on the same parent
+_UNIQUE_VIOLATION = "23505"
 
 
 def _moved_on() -> StalePlan:
