@@ -48,7 +48,6 @@ def test_a_reader_changes_nothing_and_is_told_why(reader: Chameleon) -> None:
     done = reader.run("migrate", "--apply", status=1)
     assert "error[CHM4011]: permission denied for function append" in done.stderr
     assert f"GRANT EXECUTE ON FUNCTION chameleon.append(text, text) TO {ROLE}" in done.stderr
-    assert "nothing was changed" in done.stderr
     assert reader.rows("SELECT count(*) FROM pg_attribute WHERE attname = 'age'") == [(0,)]
 
 
