@@ -114,6 +114,18 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+_LOGIN = re.compile(r"(\w:/+[^\s/:@]*):\S*@")
+
+
+def mask_logins(text: str) -> str:
+    """Hide the passwords of URLs, wherever in a text they stand; for what quotes the user's words or another program's.
+
+    >>> mask_logins("no such command 'postgresql://ann:secret@host/db'")
+    "no such command 'postgresql://ann:***@host/db'"
+    """
+    return _LOGIN.sub(r"\1:***@", text)
+
+
 def wants_colour(switch: Switch, stream: IO[str], environment: Mapping[str, str] | None = None) -> bool:
     """Decide on colour: the option, NO_COLOR, FORCE_COLOR or CLICOLOR_FORCE, CLICOLOR, TERM, then the stream itself."""
     env = os.environ if environment is None else environment

@@ -9,6 +9,8 @@ import functools
 import importlib.util
 import io
 import itertools
+import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ import click
 from chameleondb import __version__
 from chameleondb.cli.output import App
 from chameleondb.errors import ChameleonError, UsageError
-from chameleondb.terminal import Glyphs, Switch
+from chameleondb.terminal import Glyphs, Switch, escape, mask_logins
 
 COMMANDS = {
     "init": "Start a project in this directory.",
@@ -59,6 +61,9 @@ class LazyGroup(click.Group):
         """Import a command and let it take the common options too."""
         if cmd_name not in commands():
             return None
+        if cmd_name != "config":  # no program that is started shall inherit what no other command needs
+            for name in [n for n in os.environ if n.startswith("CHAMELEON_") and "MODE_PASSWORD" in n]:
+                del os.environ[name]
         command: click.Command = importlib.import_module(f"chameleondb.cli.{cmd_name}").command
         _share_options(command)
         return command
@@ -206,13 +211,21 @@ def _report(app: App, error: Exception) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return UsageError.exit_status
-    if app.debug:
+    if app.debug and not isinstance(error, click.ClickException):
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(escape(_without_secrets(app, "".join(traceback.format_exception(error)))))
     known = _known(error)
+    # Whoever gives a URL where a name is expected would otherwise read its password in the message.
+    known.message, known.hint = mask_logins(known.message), known.hint and mask_logins(known.hint)
     app.out.error(known)
     return known.exit_status
+
+
+def _without_secrets(app: App, text: str) -> str:
+    for secret in app.secrets:
+        text = text.replace(secret, "***")
+    return mask_logins(text)
 
 
 def _known(error: Exception) -> ChameleonError:
@@ -221,8 +234,11 @@ def _known(error: Exception) -> ChameleonError:
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "chameleon"
-        message = error.format_message().rstrip(".")
-        return UsageError("CHM0500", message[:1].lower() + message[1:], hint=f"see {command} --help")
+        message, hint = error.format_message().rstrip("."), f"see {command} --help"
+        if command.startswith("chameleon config"):
+            # It may be the mode password, which somebody took for an argument.
+            message, hint = re.sub(r" (\(.*\)|'.*')$", "", message), f"{hint}; a password is no argument, but asked for"
+        return UsageError("CHM0500", message[:1].lower() + message[1:], hint=hint)
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return ChameleonError("CHM0520", f"{place}{error.strerror.lower()}")

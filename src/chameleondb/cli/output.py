@@ -294,6 +294,14 @@ class App:
         self.out.detail(f"database: {target.display} (from {target.origin})")
         return self.enter(reached(target, self.project.local))
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, as far as it is known by now."""
+        known = self.__dict__  # asking a property here could raise once more
+        setting = (known["setting"].value,) if "setting" in known else ()
+        target = known["target"].secrets if "target" in known else ()
+        return tuple(s for s in (*target, *setting, os.environ.get("PGPASSWORD")) if s)
+
     def connect(self, *, purpose: str = "", read_only: bool = False) -> psycopg.Connection[Any]:
         """Return a new connection to the target; it is closed at the end. Raises: DatabaseError."""
         from chameleondb.postgres.session import OLDEST_TESTED_VERSION, connect

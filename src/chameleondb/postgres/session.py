@@ -23,6 +23,7 @@ from psycopg import errors as pg
 from chameleondb import __version__
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, LockNotAcquired, NotSupported
 from chameleondb.postgres.url import Target
+from chameleondb.terminal import mask_logins
 
 OLDEST_VERSION = 130000
 OLDEST_TESTED_VERSION = 150000
@@ -211,8 +212,9 @@ def _unreachable(error: psycopg.Error, target: Target) -> DatabaseUnreachable:
 
 
 def _without_password(text: str, target: Target) -> str:
-    password = psycopg.conninfo.conninfo_to_dict(target.conninfo).get("password")
-    return text.replace(str(password), "***") if password else text
+    for secret in target.secrets:
+        text = text.replace(secret, "***")
+    return mask_logins(text)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chameleondb.configfile import read_text
 from chameleondb.errors import UsageError
+from chameleondb.terminal import mask_logins
 
 EMBEDDED_NAME_DEFAULT = "main"
 
@@ -35,6 +36,12 @@ class Target:
     origin: str
     embedded: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown: the passwords in it, and the whole of it."""
+        fields = _fields(self.conninfo)
+        return tuple(s for s in (fields.get("password"), fields.get("sslpassword"), self.conninfo) if s)
 
 
 def parse(
@@ -185,8 +192,9 @@ def _display(fields: Mapping[str, str], env: Mapping[str, str]) -> str:
         return f"service={service}"
     if host.startswith(("/", "@")) or not host:
         words = {"host": host, "port": port, "user": user, "dbname": database}
-        return " ".join(f"{name}={value}" for name, value in words.items() if value) or "the local server"
+        # A whole URL in one of the variables is a mistake, and its password still no less one.
+        return mask_logins(" ".join(f"{n}={v}" for n, v in words.items() if v)) or "the local server"
     hosts = zip(host.split(","), port.split(",") if "," in port else [port] * len(host.split(",")), strict=False)
     places = ",".join((f"[{h}]" if ":" in h else h) + (f":{p}" if p else "") for h, p in hosts)
     login = f"{user}:***@" if user and "password" in fields else f"{user}@" if user else ""
-    return f"postgresql://{login}{places}/{database}"
+    return f"postgresql://{mask_logins(login)}{mask_logins(places)}/{mask_logins(database)}"

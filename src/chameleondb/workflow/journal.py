@@ -17,9 +17,11 @@ from typing import Any
 
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
-from chameleondb.errors import ChameleonError
+from chameleondb.errors import ChameleonError, DatabaseError
 from chameleondb.postgres.ledger import Row, read_body
+from chameleondb.postgres.ledger.writing import without_data
 from chameleondb.postgres.session import Connection
+from chameleondb.terminal import mask_logins
 from chameleondb.vault.history import History
 from chameleondb.vault.log import Line
 
@@ -73,7 +75,7 @@ class Journal:
             yield note
         except ChameleonError as error:
             status = "denied" if error.exit_status == 4 else "failed"
-            code, detail = error.code, error.message
+            code, detail = error.code, _kept(error)
             raise
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -107,6 +109,12 @@ class Journal:
             for line in self.path.read_bytes().splitlines():
                 with contextlib.suppress(ValueError, TypeError, RecursionError):
                     yield Entry(**json.loads(line), source="journal")
+
+
+def _kept(error: ChameleonError) -> str:
+    """Return a message as far as it is kept: without the values of rows that the server quotes, and without secrets."""
+    message = without_data(error.message, error.sqlstate) if isinstance(error, DatabaseError) else error.message
+    return mask_logins(message)
 
 
 def from_log(history: History) -> Iterator[Entry]:
