@@ -203,11 +203,11 @@ class _Reader:
                 self._add("UNSAFE_FILE", place, "has another name somewhere else (a hard link)", hint=RESTORE)
                 return None
             self._check_access(place, status)
-            data = folder.read(name, status, bytes_max)
+            data = folder.read(name, status, bytes_max) if status.st_size <= bytes_max else None
         except OSError as error:
             self._unreadable(place, error)
             return None
-        if len(data) > bytes_max:
+        if data is None or len(data) > bytes_max:  # it may have grown meanwhile
             self._add("FILE_TOO_LARGE", place, f"larger than {bytes_max:,} bytes", hint=RESTORE)
             return None
         return data
