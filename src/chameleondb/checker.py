@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
-from chameleondb.diagnostics import Diagnostics, Label, Span
+from chameleondb.diagnostics import Diagnostics, Label
 from chameleondb.grammar import by_lead, by_member, field_clauses
 from chameleondb.kinds import SYNTAXES
 from chameleondb.model.declared import Declared, SqlBlock, Unit
@@ -42,7 +42,7 @@ def check(trees: Sequence[Tree], blocks: Iterable[SqlBlock], diagnostics: Diagno
         units=tuple(Unit(d.key, tuple(d.objects.values())) for d in scope.drafts),
         blocks=blocks,
         hints=scope.hints,
-        spans=scope.spans,
+        places=scope.places,
         labels=scope.labels,
     )
 
@@ -61,24 +61,27 @@ def _check_members(scope: Scope) -> None:
 
 
 def _check_fields(scope: Scope, entity: Entity, node: Declaration) -> None:
-    seen: dict[str, Span] = {}
+    seen: dict[str, Field] = {}
     claims = _claims()
     for field in node.members:
         if not isinstance(field, Field):
             continue
-        here = field.head_span
-        first = seen.setdefault(field.name, here)
-        if first is not here:
+        first = seen.setdefault(field.name, field)
+        if first is not field:
             scope.diagnostics.error(
                 "CHM0202",
                 f"entity `{entity.name}` has two fields `{field.name}`",
-                here,
+                field.head_span,
                 "declared again here",
-                others=(Label(first, "declared here first"),),
+                others=(Label(first.head_span, "declared here first"),),
             )
             continue
-        _warn_of_repetitions(scope, field)
-        if not any(claim(scope, entity, field) for claim in claims):
+        if len(field.clauses) > 1:
+            _warn_of_repetitions(scope, field)
+        for claim in claims:
+            if claim(scope, entity, field):
+                break
+        else:
             # Known from here on, so that what refers to it is not reported as well.
             entity.columns[field.name] = field
             entity.types[field.name] = "unknown"
@@ -91,8 +94,6 @@ def _claims() -> tuple[Callable[[Scope, Entity, Field], bool], ...]:
 
 
 def _warn_of_repetitions(scope: Scope, field: Field) -> None:
-    if len(field.clauses) < 2:
-        return
     words = [clause.words for clause in field.clauses]
     if len(set(words)) == len(words):
         return

@@ -12,7 +12,7 @@ from typing import Any
 
 from chameleondb import types
 from chameleondb.diagnostics import Diagnostics, Label, Span, did_you_mean
-from chameleondb.model.declared import Hint
+from chameleondb.model.declared import Hint, Places
 from chameleondb.model.schema import Object
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, constraint, provisional, qualified_type, quote
 from chameleondb.syntax.tree import Declaration, Field, Member, TypeName
@@ -79,7 +79,7 @@ class Scope:
         self.namespaces: dict[str, Span] = {}  # used ones
         self.pending: dict[str, list[Any]] = {}  # what a kind keeps until its `finish`
         self.hints: dict[Identity, Hint] = {}
-        self.spans: dict[Identity, Span] = {}
+        self.places = Places()
         self.labels: dict[Identity, str] = {}
         self._names: dict[tuple[str, ...], Span] = {}
         self._types: dict[tuple[Any, ...], str | None] = {}
@@ -97,13 +97,13 @@ class Scope:
     def add(self, draft: Draft, obj: Object, span: Span, label: str | None = None, docs: tuple[str, ...] = ()) -> None:
         """Put an object into a unit; `docs` become its description."""
         draft.objects[obj.id] = obj
-        self.spans[obj.id] = span
+        self.places.add(obj.id, span)
         if label:
             self.labels[obj.id] = label
         if docs:
             comment = self.describe(obj.id, "\n".join(docs))
             draft.objects[comment.id] = comment
-            self.spans[comment.id] = span
+            self.places.add(comment.id, span)
 
     def hint(self, identity: Identity, **values: Any) -> None:
         """Keep facts about the way to an object."""

@@ -41,7 +41,7 @@ def _finish(scope: Scope) -> None:
     """Declare the namespaces that are only used."""
     for name, span in scope.namespaces.items():
         identity = namespace(name)
-        if name != DEFAULT_NAMESPACE and identity not in scope.spans:
+        if name != DEFAULT_NAMESPACE and all(draft.key != identity for draft in scope.drafts):
             scope.add(scope.draft(identity), Namespace(id=identity), span, name)
 
 

@@ -6,10 +6,11 @@ constraint without a name has a provisional one (`names.provisional`).
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chameleondb.diagnostics import Span
+from chameleondb.diagnostics import Source, Span
 from chameleondb.model.schema import Object
 from chameleondb.names import Identity
 
@@ -40,6 +41,30 @@ class SqlBlock:
     span: Span
 
 
+class Places:
+    """Where objects are declared. There is one for every object, and hardly ever one is looked up."""
+
+    def __init__(self) -> None:
+        self._sources: list[Source] = []
+        self._identities: list[Identity] = []
+        self._numbers = array("L")
+
+    def add(self, identity: Identity, span: Span) -> None:
+        """Note the place of an object."""
+        if not self._sources or self._sources[-1] is not span.source:
+            self._sources.append(span.source)
+        self._identities.append(identity)
+        self._numbers.extend((len(self._sources) - 1, span.start, span.end))
+
+    def get(self, identity: Identity) -> Span | None:
+        """Return where an object is declared."""
+        if identity not in self._identities:
+            return None
+        number = 3 * self._identities.index(identity)
+        source, start, end = self._numbers[number : number + 3]
+        return Span(self._sources[source], start, end)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """A checked schema: every relation, type and key has been resolved."""
@@ -47,8 +72,8 @@ class Declared:
     units: tuple[Unit, ...] = ()
     blocks: tuple[SqlBlock, ...] = ()
     hints: Mapping[Identity, Hint] = field(default_factory=dict)
-    spans: Mapping[Identity, Span] = field(default_factory=dict)
-    labels: Mapping[Identity, str] = field(default_factory=dict)  # what the user calls it: `User`, `User.age`
+    places: Places = field(default_factory=Places, compare=False)
+    labels: Mapping[Identity, str] = field(default_factory=dict)  # what the user calls a declaration: `User`
 
     @property
     def objects(self) -> dict[Identity, Object]:

@@ -7,9 +7,10 @@ stands between tokens (blanks and comments) is the gap of the token that follows
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 
 from chameleondb.diagnostics import Diagnostic, Problem, Source, Span
 
@@ -21,7 +22,7 @@ SOURCE_BYTES_MAX = 8 * 1024 * 1024
 # block is one token with its leading word: elsewhere three quotes are an SQL name that ends in a quote.
 _MASTER = re.compile(
     r"""
-    ( (?: \s+ | //(?!/(?!/))[^\n]* | /\*[\s\S]*?\*/ )* )
+    ( \s* (?: (?: //(?!/(?!/))[^\n]* | /\*[\s\S]*?\*/ ) \s* )* )
     (
       [eE]'(?:[^'\\]+|\\[\s\S]|'')*'?
     | sql\s*""\"[\s\S]*?(?:""\"|\Z)
@@ -53,7 +54,7 @@ class Tokens:
 
     source: Source
     texts: list[str]
-    starts: list[int]
+    starts: Sequence[int]
     gaps: list[str]
 
     def span(self, first: int, last: int) -> Span:
@@ -70,12 +71,41 @@ def tokenize(source: Source) -> Tokens:
     _refuse_unreadable(source)
     text = source.text
     bom = 1 if text.startswith("\ufeff") else 0
-    found = _MASTER.findall(text, bom)
+    gaps: list[str] = []
+    texts: list[str] = []
+    starts = array("L")
+    pool: dict[str, str] = {}  # the same few words and gaps, thousands of times
+    for at, found in _scan(text, bom):
+        more_gaps, more_texts, _ = zip(*found, strict=True)
+        lengths = chain.from_iterable(zip(map(len, more_gaps), map(len, more_texts), strict=True))
+        starts.extend(islice(accumulate(lengths, initial=at), 1, None, 2))
+        gaps += map(pool.setdefault, more_gaps, more_gaps)
+        texts += map(pool.setdefault, more_texts, more_texts)
+    return Tokens(source, texts, starts, gaps)
+
+
+_PORTION = 1 << 18
+
+
+def _scan(text: str, at: int) -> Iterator[tuple[int, list[tuple[str, str, str]]]]:
+    """Yield gaps and tokens with their offset, portion by portion: in this form they take a multiple of the room."""
+    # What a `$` begins may end far behind it, or else be no token at all. Any other token goes beyond the end of a line
+    # only if it is a text, a comment or a block: cut there it is the last one, which is read again.
+    size = len(text) if "$" in text else _PORTION
+    while (end := text.find("\n", at + size) + 1) > 0:
+        found, token, next_at = _MASTER.findall(text, at, end), "", end
+        while found and not token:
+            gap, token, _ = found.pop()
+            next_at -= len(gap) + len(token)
+        if found:
+            yield at, found
+            at = next_at
+        else:
+            size *= 2
+    found = _MASTER.findall(text, at)
     if len(found) > 1 and found[-1][1] == found[-2][1] == "":
         found.pop()
-    gaps, texts, _ = map(list, zip(*found, strict=True))
-    lengths = chain.from_iterable(zip(map(len, gaps), map(len, texts), strict=True))
-    return Tokens(source, texts, list(accumulate(lengths, initial=bom))[1::2], gaps)
+    yield at, found
 
 
 def _refuse_unreadable(source: Source) -> None:

@@ -208,7 +208,7 @@ def _elaborate(
 
 def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) -> None:
     """Lay the server's refusal at the place in the schema files that it is about."""
-    own = declared.spans.get(failure.identity) if failure.identity else None
+    own = declared.places.get(failure.identity) if failure.identity else None
     span = failure.block.span if failure.block else own
     if span is None:
         raise failure.error

@@ -247,9 +247,8 @@ def test_units_are_declarations_and_keys_live_with_their_table() -> None:
         "users": {"Table", "Column", "PrimaryKey"},
         "posts": {"Table", "Column", "PrimaryKey", "ForeignKey"},
     }
-    assert all(o.id in schema.spans for unit in schema.units for o in unit.objects)
+    assert all(schema.places.get(o.id) for unit in schema.units for o in unit.objects)
     assert schema.labels[USERS] == "User"
-    assert schema.labels[column_id(USERS, "id")] == "User.id"
 
 
 # --- Relations -----------------------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
     if not nullable:
         values.setdefault("not_null", NotNull())
     obj = Column(id=identity, type=type_, position=len(entity.columns), **values)
-    scope.add(entity, obj, node.head_span, f"{entity.name}.{node.name}", node.docs)
+    scope.add(entity, obj, node.head_span, docs=node.docs)
     for extra, span in draft.after:
         scope.add(entity, extra, span)
     if draft.hint:

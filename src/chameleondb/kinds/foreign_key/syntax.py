@@ -290,7 +290,7 @@ def _add(scope: Scope, key: _Key) -> None:
     name = values.pop("name", None)
     identity = scope.constraint_id(key.holder, name, key.node.head_span)
     obj = ForeignKey(id=identity, columns=key.columns, target=key.target, target_columns=key.target_columns, **values)
-    scope.add(key.holder, obj, key.node.span, key.label, key.docs)
+    scope.add(key.holder, obj, key.node.span, docs=key.docs)
 
 
 # --- printing ---
