@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.test_migrate import AFTER, BEFORE, Chameleon
+from tests.cli.test_migrate import AFTER, BEFORE
+from tests.command import Chameleon
 
 ROLE = "chameleon_reader"
 
