@@ -21,6 +21,7 @@ from tests.cluster import client_program, running_cluster
 from tools.bench import peers
 from tools.bench.measure import Contender, Cost, race, run
 from tools.bench.table import show, show_growth
+from tools.bench.vault import LINES, VERSIONS, make_vault
 from tools.bench.workload import schema_text
 
 CHAMELEON = Path(sys.executable).with_name("chameleon")
@@ -66,6 +67,17 @@ def language(folder: Path, rounds: int) -> None:
     floor = Contender(name="python -c pass", command=[sys.executable, "-c", "pass"], folder=folder)
     check = Contender(name="chameleon check", command=[CHAMELEON, "check", "schema.cham"], folder=folder)
     show(f"{text.count(chr(10)):,} lines of .cham", race([floor, check], rounds), floor.name)
+
+
+def history(folder: Path, rounds: int) -> None:
+    """Compare the verification of a large vault with what it takes to read and hash its files."""
+    make_vault(folder)
+    (folder / "schema.cham").write_text("")
+    vault = folder / ".chameleon" / "vault"
+    files = [vault / "integrity.log", *sorted(vault.glob("versions/*.json"))]
+    floor = Contender(name="sha256sum", command=["sha256sum", *files], folder=folder)
+    verify = Contender(name="chameleon verify", command=[CHAMELEON, "verify", "--offline"], folder=folder)
+    show(f"a vault of {VERSIONS:,} versions and {LINES:,} lines", race([floor, verify], rounds), floor.name)
 
 
 class Server:
@@ -162,6 +174,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         start_up(Path(name), asked.rounds)
         language(Path(name), asked.rounds)
+    with tempfile.TemporaryDirectory() as name:
+        history(Path(name), asked.rounds)
     costs = {}
     with server(asked.dsn) as place:
         for tables in asked.tables:

@@ -17,6 +17,7 @@ DEPTH_MAX = 64
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 """Those of bigint, as the bounds of a sequence may be."""
 
+_CONTAINERS = (dict, list)
 _KEY = re.compile(r"[a-z0-9_]+")
 
 
@@ -97,14 +98,14 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_form(value: Any) -> None:
     """Refuse what is nested too deep, and keys whose order could depend on who sorts them."""
     level, depth, keys = [value], 0, set[str]()
-    while level := [v for v in level if isinstance(v, dict | list)]:
+    while level := [v for v in level if v.__class__ in _CONTAINERS]:
         depth += 1
         if depth > DEPTH_MAX:
             raise NotCanonical(Problem.DEPTH)
         for outer in level:
-            if isinstance(outer, dict):
+            if outer.__class__ is dict:
                 keys.update(outer)
-        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [inner for outer in level for inner in (outer.values() if outer.__class__ is dict else outer)]
     if not all(map(_KEY.fullmatch, keys)):
         raise NotCanonical(Problem.KEY)
 
