@@ -18,7 +18,6 @@ from chameleondb.modes.policy import Mode
 from chameleondb.vault import log
 from chameleondb.vault.branches import Joined, Side, join
 from chameleondb.vault.history import History, fold
-from chameleondb.vault.layout import LOG
 from chameleondb.vault.tree import by_id, files_of
 from chameleondb.vault.verify import verify
 from tests.unit.vault.vaults import CHEAP, START, snapshot
