@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -330,3 +332,33 @@ def test_an_argument_with_a_secret_is_not_left_in_the_lock(vault: Vault, monkeyp
         note = (vault.data / "local" / "lock").read_text()
     assert "secret" not in note
     assert note.endswith(": chameleon\n")
+
+
+_WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from chameleondb.vault.store import Store
+from tests.unit.vault.vaults import snapshot
+
+store = Store(Path(sys.argv[1]), lambda: datetime.now(UTC))
+for _ in range(5):
+    with store.lock(60):
+        history = store.read(deep=False).history
+        store.register(history, snapshot(history, author=sys.argv[2]))
+"""
+
+
+def test_several_writers_wait_for_each_other(tmp_path: Path) -> None:
+    vault = Vault(tmp_path / "project")
+    root = Path(__file__).resolve().parents[3]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, str(vault.data), name], env=environment)
+        for name in ("ann", "ben", "cem")
+    ]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
+    verified = vault.verify()
+    assert verified.findings == ()
+    assert verified.history is not None
+    assert Counter(v.author for v in verified.history.versions) == {"ann": 5, "ben": 5, "cem": 5}
