@@ -156,45 +156,43 @@ def restored_units(rows: Iterable[list[Any]]) -> dict[Identity, Known]:
 
 
 def _refreshed(declared: Declared, open_shadow: OpenShadow, major: int, shelf: Shelf) -> Elaboration:
-    namespaces = _namespaces(declared)
-    units = _units(declared, major)
+    references = References(declared)
+    namespaces = _namespaces(references.home)
+    units = _units(declared, references, major)
     missing = [unit for unit in declared.units if units[unit.key].key not in shelf]
     if missing or units[BLOCKS].key not in shelf:
         if declared.blocks:
             missing = list(declared.units)
-        fresh = _elaborate(declared, missing, open_shadow, namespaces)
+        fresh = _elaborate(declared, references.closure(missing), open_shadow, namespaces)
         for identity, entry in _entries(fresh, missing).items():
             shelf.put(units[identity].key, entry)
     return Elaboration(units=units, hints=declared.hints, namespaces=namespaces, shelf=shelf)
 
 
-def _namespaces(declared: Declared) -> tuple[str, ...]:
-    spaces = {i.path[0] for i in declared.objects if i.space in ("relation", "type", "namespace")}
+def _namespaces(identities: Iterable[Identity]) -> tuple[str, ...]:
+    spaces = {i.path[0] for i in identities if i.space in ("relation", "type", "namespace")}
     return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
 
 
-def _units(declared: Declared, major: int) -> dict[Identity, Known]:
+def _units(declared: Declared, references: References, major: int) -> dict[Identity, Known]:
     """Return each unit under the hash of its objects, of those of the units it refers to, and of all sql blocks."""
-    home = {o.id: u.key for u in declared.units for o in u.objects}
-    references, blocks = References(home), sha256("\0".join(b.sql for b in declared.blocks))
-    hashes, needs = {}, {}
+    blocks = sha256("\0".join(b.sql for b in declared.blocks))
+    hashes, near = {}, {}
     for unit in declared.units:
         text = telling(unit.objects)
         hashes[unit.key] = sha256(text)
-        needs[unit.key] = {home[r] for r in references.of(unit.objects, text) if r in home} - {unit.key}
+        near[unit.key] = tuple(sorted(references.near(unit, text)))
     units = {}
-    for unit in declared.units:
-        near = sorted(needs[unit.key])
-        parts = [str(major), blocks, hashes[unit.key], *(hashes[k] for k in near)]
-        units[unit.key] = Known(sha256(" ".join(parts)), tuple(near))
+    for key, others in near.items():
+        parts = [str(major), blocks, hashes[key], *(hashes[k] for k in others)]
+        units[key] = Known(sha256(" ".join(parts)), others)
     units[BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), ())
     return units
 
 
 def _elaborate(
-    declared: Declared, units: Iterable[Unit], open_shadow: OpenShadow, namespaces: tuple[str, ...]
+    declared: Declared, objects: Mapping[Identity, Object], open_shadow: OpenShadow, namespaces: tuple[str, ...]
 ) -> Elaborated:
-    objects = _closure(declared, units)
     extensions = frozenset(i.name for i in objects if i.space == "extension")
     with open_shadow(extensions) as connection:
         fresh = elaborate_in(connection, objects, declared.blocks, KIND_OF, namespaces)
@@ -216,25 +214,6 @@ def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) ->
     from_server = error.sqlstate is not None
     code, message = ("CHM0350", f"PostgreSQL: {error.message}") if from_server else (error.code, error.message)
     diagnostics.error(code, message, span, help=error.hint)
-
-
-def _closure(declared: Declared, units: Iterable[Unit]) -> dict[Identity, Object]:
-    """Return the objects of some units and all that they need: of other tables, the columns and the keys."""
-    everything = declared.objects
-    schema, references = Schema(everything), References(everything)
-    needed: dict[Identity, Object] = {}
-    waiting = [o for unit in units for o in unit.objects]
-    while waiting:
-        obj = waiting.pop()
-        if obj.id in needed:
-            continue
-        needed[obj.id] = obj
-        for reference in references.of([obj]):
-            if reference in everything and reference not in needed:
-                waiting.append(everything[reference])
-                waiting += [c for c in schema.children(reference) if KIND_OF[type(c)].inline is not None]
-    # Extensions bring types and operators that no reference names.
-    return {i: o for i, o in everything.items() if i in needed or i.space in ("extension", "namespace")}
 
 
 def _home(obj: Object, schema: Schema) -> Identity:

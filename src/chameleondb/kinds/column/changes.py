@@ -33,8 +33,7 @@ from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, 
 def _references(obj: Column) -> list[Identity]:
     """The table, the type where it is not one of pg_catalog, and a sequence that the default draws from."""
     found = [obj.id.table]
-    path = types.own_type(obj.type)
-    if path:
+    if "." in obj.type and (path := types.own_type(obj.type)):
         found.append(type_(*path))
     if obj.default and (match := _NEXTVAL.match(obj.default)):
         sequence = types.own_type(unquoted(match[1]))
