@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,78 @@ def test_what_cannot_be_in_a_transaction_is_said(tool: Chameleon) -> None:
 def test_without_a_vault(project: Path, database_url: str) -> None:
     refused = Chameleon(project, database_url).run("sql", "SELECT 1", status=64)
     assert "error[CHM2002]: vault not initialized\nhelp: run `chameleon init`" in refused.stderr
+
+
+def test_a_project_without_a_version_gets_a_ledger(project: Path, database_url: str) -> None:
+    tool = Chameleon(project, database_url)
+    tool.unlock(Mode.PRIVILEGED)
+    tool.run("sql", "CREATE SCHEMA extra")
+    assert tool.rows("SELECT kind FROM chameleon.ledger ORDER BY seq") == [("INIT",), ("SQL",)]
+    tool.write(USER)
+    tool.run("migrate", "--apply")
+    assert json.loads(tool.run("verify", "--format", "json").stdout)["findings"] == []
+
+
+def test_statements_come_from_standard_input_and_need_one_source(tool: Chameleon) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chameleondb", "sql", "-", "-q"],
+        cwd=tool.folder,
+        env={**os.environ, "DATABASE_URL": tool.url, "PYTHONUTF8": "1"},
+        input="TABLE users; SELECT 'é'::text AS \"a;b\"; -- the end\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout == "id\temail\n\na;b\né\n"
+    assert "give one statement" in tool.run("sql", status=64).stderr
+    assert "give one statement" in tool.run("sql", "SELECT 1", "-f", "x.sql", status=64).stderr
+    assert "error[CHM0560]: there is no statement" in tool.run("sql", " -- nothing", status=64).stderr
+    assert "error[CHM0562]" in tool.run("sql", "COPY users TO STDOUT", status=64).stderr
+    assert "COPY FROM STDIN carries data" in tool.run("sql", "COPY users FROM STDIN", status=1).stderr
+    assert "internal error" not in tool.run("sql", "-f", _file(tool, "SELECT 1\0; SELECT 2"), status=1).stderr
+
+
+def test_a_procedure_cannot_end_the_transaction(tool: Chameleon) -> None:
+    text = "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; CALL p()"
+    refused = tool.run("sql", "-f", _file(tool, text), status=1)
+    assert "error[CHM4015]" in refused.stderr
+    assert _bodies(tool) == []
+
+
+def test_no_setting_of_a_statement_has_a_say_in_the_record(tool: Chameleon) -> None:
+    user = tool.rows("SELECT session_user::text")
+    tool.execute("DROP ROLE IF EXISTS chameleon_test_nobody", "CREATE ROLE chameleon_test_nobody")
+    try:
+        tool.run("sql", "-f", _file(tool, "SET search_path = pg_temp; SET ROLE chameleon_test_nobody; SELECT 1"))
+    finally:
+        tool.execute("DROP ROLE chameleon_test_nobody")
+    assert tool.rows("SELECT who::text FROM chameleon.ledger WHERE kind = 'SQL'") == user
+    assert json.loads(tool.run("verify", "--format", "json").stdout)["findings"] == []
+
+
+def test_a_connection_that_ends_is_not_said_to_go_on(tool: Chameleon) -> None:
+    refused = tool.run("sql", "SELECT pg_terminate_backend(pg_backend_pid())", status=8)
+    assert "`chameleon journal last` tells; only then run it again" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"ALTER ROLE nobody_here PASSWORD '{SECRET}'",
+        f"ALTER ROLE nobody_here PASSWORD {SECRET}",
+        f"ALTER ROLE nobody_here PASSWORD '{SECRET}",
+        f'UPDATE users SET email = "{SECRET}"',
+        f"SELECT 1 AS a WHERE 'x' = '{SECRET}'::int",
+    ],
+)
+def test_what_fails_leaves_no_secret(tool: Chameleon, statement: str) -> None:
+    is_open = statement.count("'") % 2 == 1
+    failed = tool.run("sql", "-f", _file(tool, f"SELECT 1;\n{statement}"), status=64 if is_open else 1)
+    journal = tool.folder / ".chameleon/local/journal.jsonl"
+    assert SECRET not in journal.read_text()
+    assert SECRET.partition("-")[0] not in journal.read_text()
+    if "PASSWORD" in statement:
+        assert SECRET.partition("-")[0] not in failed.stdout + failed.stderr
 
 
 def _file(tool: Chameleon, text: str) -> str:

@@ -56,14 +56,15 @@ def _show(out: Output, done: Rebased) -> None:
         return
     common = joined.common.label if joined.common else "the beginning"
     out.result(f"🔄 Rebasing the vault: two branches continue {common}")
-    out.result("   ", good("✓"), f" Both chains verified: {done.merge.ours.name} and {done.merge.theirs.name}")
+    ours, theirs = done.merge.ours.name, done.merge.theirs.name
+    out.result("   ", good("✓"), f" Both chains verified: {ours} and {theirs}")
     for version in joined.taken:
-        out.result("   ", good("✓"), f" {_named(version)} of {done.merge.theirs.name} stays: {version.summary}")
+        out.result("   ", good("✓"), f" {_named(version)} of {theirs} stays: {version.summary}")
     for version in joined.set_aside:
-        out.result("   ", good("✓"), f" {_named(version)} of {done.merge.ours.name} gives way: {version.summary}")
+        out.result("   ", good("✓"), f" {_named(version)} of {ours} gives way: {version.summary}")
         out.detail(f"      kept as versions/.superseded/{version.id}.json")
     if joined.stays:
-        out.result("   ", good("✓"), f" {done.merge.theirs.name} registered no version: yours stay")
+        out.result("   ", good("✓"), f" {theirs} registered no version: those of {ours} stay")
     if joined.carried:
         out.result("   ", good("✓"), f" Recorded again after them: {_counted(joined.carried)}")
     _show_losses(out, done)
@@ -75,6 +76,8 @@ def _show_losses(out: Output, done: Rebased) -> None:
     joined = done.joined
     if joined.dropped:
         out.note(f"Not recorded again: {_counted(joined.dropped)}")
+    if any(n.action in ("APPLIED", "REPAIR") and _label(n) for n in joined.dropped):
+        out.note("  receipts of versions that gave way: the ledgers of their databases have them")
     if any(n.action == "MODE" for n in joined.dropped):
         out.note("  a mode is bound to its place by a signature: `chameleon config set mode=…` sets it anew")
     if any(n.action in ("AUTH_SET", "REPAIR") and n.fields.get("what") != "drift" for n in joined.dropped):

@@ -164,6 +164,8 @@ def from_ledger(connection: Connection, rows: Iterable[Row], history: History | 
             continue
         body: dict[str, Any] = read_body(connection, row.seq) if row.kind in ("FAILED", "SQL") else {}
         detail = body.get("message") or body.get("text") or f"as {row.who}"
+        if row.kind == "REBASE":
+            detail = f"from {(row.parent_id or '')[:8]}, which gave way to another branch's"
         yield Entry(
             at=f"{row.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             action=row.kind.lower(),
@@ -180,7 +182,7 @@ def merged(*sources: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted((e for source in sources for e in source), key=lambda e: e.at))
 
 
-_OF_VERSIONS = {"register", "applied", "repair", "supersede", "adopt", "migrate", "failed"}
+_OF_VERSIONS = {"register", "applied", "repair", "supersede", "adopt", "rebase", "migrate", "failed"}
 
 
 def migrations(entries: Iterable[Entry]) -> tuple[Entry, ...]:

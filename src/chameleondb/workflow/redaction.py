@@ -37,8 +37,18 @@ def recorded(statement: str) -> str:
     first = next((text.lower() for kind, text in tokens if kind == "name"), "")
     if "standard_conforming_strings" in statement.lower():
         return f"{first.upper()} {MASK}"  # which changes what a text is
-    is_masked = not _DEFINES.fullmatch(first) or _SECRET.search(statement) is not None
+    is_masked = not _DEFINES.fullmatch(first) or may_hold_secret(statement)
     return "".join(_shown(kind, text, is_masked=is_masked) for kind, text in tokens).strip()
+
+
+def may_hold_secret(text: str) -> bool:
+    """Tell whether SQL is about something that nobody else is to see."""
+    return _SECRET.search(text) is not None
+
+
+def without_quoted(message: str) -> str:
+    """Return a message of the server without what it quotes: that may be any word of the statement."""
+    return re.sub('".*"', '"…"', message, flags=re.DOTALL)
 
 
 def first_words(statement: str) -> tuple[str, ...]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from chameleondb.canonical import sha256
 from chameleondb.config import Project
 from chameleondb.diagnostics import Diagnostics, Source
-from chameleondb.errors import DatabaseUnreachable, IntegrityError, UsageError
+from chameleondb.errors import (
+    ChameleonError,
+    DatabaseError,
+    DatabaseUnreachable,
+    IntegrityError,
+    SchemaError,
+    UsageError,
+)
 from chameleondb.modes.policy import Operation, require
 from chameleondb.postgres.ledger import RUN_LOCK_KEY, Position, unreadable
 from chameleondb.postgres.session import Connection, run_lock
@@ -18,7 +26,7 @@ from chameleondb.syntax import sql as syntax
 from chameleondb.workflow.in_force import anchored, effective_mode
 from chameleondb.workflow.journal import Journal
 from chameleondb.workflow.pins import Pins
-from chameleondb.workflow.redaction import first_words, recorded
+from chameleondb.workflow.redaction import MASK, first_words, may_hold_secret, recorded, without_quoted
 from chameleondb.workflow.trust import inspect, read_ledger, remember
 
 TEXT_CHARACTERS_MAX = 64 * 1024
@@ -35,22 +43,29 @@ class Done:
 def split(source: Source) -> tuple[str, ...]:
     """Return the statements of a text.
 
-    Raises: SchemaError where it is not SQL, or ends the transaction; UsageError CHM0541 to CHM0543.
+    Raises: SchemaError where it is not SQL, or ends the transaction; UsageError CHM0560 to CHM0563.
     """
     diagnostics = Diagnostics()
     found = tuple(text for text, _ in syntax.statements(source, diagnostics))
-    diagnostics.raise_errors()
+    try:
+        diagnostics.raise_errors()
+    except SchemaError:
+        if not may_hold_secret(source.text):
+            raise
+        first = diagnostics.sorted[0]
+        line = source.text.count("\n", 0, first.span.start) + 1
+        raise UsageError("CHM0563", f"{source.name}:{line}: {first.message}", hint=first.help) from None
     if not found:
-        raise UsageError("CHM0541", "there is no statement", hint='e.g. chameleon sql "SELECT count(*) FROM users"')
+        raise UsageError("CHM0560", "there is no statement", hint='e.g. chameleon sql "SELECT count(*) FROM users"')
     for statement in found:
         words = first_words(statement)
         if words[:2] == ("prepare", "transaction"):
             raise UsageError(
-                "CHM0542", "`PREPARE TRANSACTION` would end the transaction", hint="leave it out, or use psql"
+                "CHM0561", "`PREPARE TRANSACTION` would end the transaction", hint="leave it out, or use psql"
             )
         if words[:1] == ("copy",) and "stdout" in words:
             raise UsageError(
-                "CHM0543", "COPY TO STDOUT is psql's way to print rows", hint="write SELECT, or TABLE name"
+                "CHM0562", "COPY TO STDOUT is psql's way to print rows", hint="write SELECT, or TABLE name"
             )
     return found
 
@@ -68,10 +83,34 @@ def run(
     Raises: UsageError CHM2002 without a vault; IntegrityError; ModeError; LockNotAcquired; DatabaseError.
     """
     texts = tuple(recorded(s) for s in statements)
-    with Journal(project.local, now).recorded("sql") as note:
-        note.detail = f"{len(texts)} × SQL: {texts[0][:80]}" if len(texts) > 1 else texts[0][:80]
-        with run_lock(connection, RUN_LOCK_KEY, project.settings.lock_deadline_s):
-            return _run(project, connection, statements, texts, memory, now)
+    try:
+        with Journal(project.local, now).recorded("sql") as note, _journaled_without_data():
+            note.detail = f"{len(texts)} × SQL: {texts[0][:80]}" if len(texts) > 1 else texts[0][:80]
+            with run_lock(connection, RUN_LOCK_KEY, project.settings.lock_deadline_s):
+                return _run(project, connection, statements, texts, memory, now)
+    except _Refused as refused:
+        raise refused.error from None
+
+
+class _Refused(ChameleonError):
+    """What the journal gets of a statement's error."""
+
+    def __init__(self, error: DatabaseError) -> None:
+        super().__init__(error.code, without_quoted(error.message))
+        self.error = error
+
+
+@contextmanager
+def _journaled_without_data() -> Iterator[None]:
+    """Keep from the journal what the server quotes, and from everybody what a statement with a secret holds."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.statement is not None and may_hold_secret(error.statement):
+            # What the server refuses may be a secret without its quotes, which nothing tells from a name.
+            error.statement, error.position = " ".join(first_words(error.statement)[:2]).upper() + f" {MASK}", None
+            error.message = without_quoted(error.message)
+        raise _Refused(error) from None
 
 
 def _run(
