@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chameleondb.modes.policy import Mode
 from tests.branching import Developer
 from tests.cluster import Databases
 from tests.command import url_of
@@ -20,6 +21,7 @@ pytestmark = [
 USER = "entity User {\n    id: bigint primary,\n}\n"
 TEAM = "entity Team {\n    id: bigint primary,\n}\n"
 POST = "entity Post {\n    id: bigint primary,\n}\n"
+TAG = "entity Tag {\n    id: bigint primary,\n}\n"
 
 Hire = Callable[[str], Developer]
 
@@ -177,3 +179,131 @@ def test_outside_of_git(ann: Developer) -> None:
     shutil.rmtree(ann.folder / ".git")
     refused = ann.run("vault", "rebase", status=1)
     assert "error[CHM2060]" in refused.stderr or "error[CHM2061]" in refused.stderr
+
+
+@pytest.fixture
+def rebased(ann: Developer, bob: Developer) -> Developer:
+    """Bob, whose database has his v002, which gave way to ann's; the schema of both is in his files, not applied."""
+    _collide(ann, bob)
+    bob.run("vault", "rebase")
+    _resolve(bob)
+    return bob
+
+
+def test_a_database_with_a_version_that_gave_way_is_told_so(rebased: Developer) -> None:
+    assert _codes(rebased) == {"VERSION_SUPERSEDED"}
+    status = rebased.run("status")
+    assert "the database has a version that gave way to another branch's v002" in status.stderr
+    assert "no version is applied" not in status.stdout
+    assert "1 change pending" in status.stdout
+    assert "CREATE TABLE teams" in rebased.run("migrate", "--dry-run").stdout
+
+
+def test_the_ledger_tells_once_that_a_database_changed_over(rebased: Developer) -> None:
+    rebased.unlock(Mode.READONLY)
+    rebased.run("migrate", "--apply", status=4)
+    assert "REBASE" not in rebased.kinds()
+    rebased.unlock()
+    rebased.execute("CREATE VIEW teams AS SELECT 1")
+    for _ in range(2):
+        rebased.run("migrate", "--apply", status=1)
+    rebased.execute("DROP VIEW teams")
+    rebased.run("migrate", "--apply")
+    rebased.run("migrate", "--apply")
+    assert rebased.kinds().count("REBASE") == 1
+    old, new = rebased.rows("SELECT parent_id, version_id FROM chameleon.ledger WHERE kind = 'REBASE'")[0]
+    (own,) = rebased.rows(
+        "SELECT version_id FROM chameleon.ledger WHERE kind = 'APPLIED' ORDER BY seq OFFSET 1 LIMIT 1"
+    )
+    assert own == (old,)
+    assert f"hash={new}" in next(line for line in rebased.log() if "[REGISTER] version=v002" in line)
+    assert "rebase" in rebased.run("journal", "migrations").stdout
+
+
+def test_what_else_was_recorded_while_the_version_was_the_newest_is_no_violation(
+    ann: Developer, bob: Developer
+) -> None:
+    bob.apply(USER + POST)
+    bob.unlock(Mode.PRIVILEGED)
+    bob.run("sql", "SELECT 1")
+    bob.unlock()
+    bob.commit("posts")
+    ann.apply(USER + TEAM)
+    ann.commit("teams")
+    bob.git("pull", "-q", "--no-rebase", str(ann.folder), "main", fails=True)
+    bob.run("vault", "rebase")
+    _resolve(bob)
+    assert _codes(bob) == {"VERSION_SUPERSEDED"}
+
+
+def test_a_second_database_changes_over_after_the_vault_has_gone_on(
+    ann: Developer, bob: Developer, databases: Databases
+) -> None:
+    test = Developer(bob.folder, url_of(databases.new()), "bob")
+    bob.apply(USER + POST)
+    test.run("migrate", "--apply")
+    bob.commit("posts")
+    ann.apply(USER + TEAM)
+    ann.commit("teams")
+    bob.git("pull", "-q", "--no-rebase", str(ann.folder), "main", fails=True)
+    bob.run("vault", "rebase")
+    _resolve(bob)
+    bob.run("migrate", "--apply")
+    test.run("migrate", "--apply")
+    assert test.kinds().count("REBASE") == 1
+    assert [_codes(d) for d in (bob, test)] == [set(), set()]
+    bob.commit("v003")
+
+    # A third branch makes v003 give way, too: the row that tells of the first change is not tied to it.
+    eve = ann.clone(bob.folder.parent / "eve", url_of(databases.new()), "eve")
+    eve.apply(USER + TEAM + TAG)
+    eve.commit("tags")
+    bob.git("pull", "-q", "--no-rebase", str(eve.folder), "main", fails=True)
+    bob.run("vault", "rebase")
+    bob.write(USER + TEAM + POST + TAG)
+    bob.commit("merged again")
+    for developer in (bob, test):
+        assert _codes(developer) == {"VERSION_SUPERSEDED"}
+        developer.run("migrate", "--apply")
+        assert developer.kinds().count("REBASE") == 2
+        assert _codes(developer) == set()
+
+
+def test_a_run_of_a_version_that_gave_way_is_not_gone_on_with(ann: Developer, bob: Developer) -> None:
+    (bob.folder / ".chameleon.yml").write_text("migration:\n  small_table: 0MB\n")
+    bob.execute("INSERT INTO users VALUES (1), (2)")
+    bob.write(USER.replace("}", "    n: int?,\n    unique index (n),\n}"))
+    bob.execute("CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$")
+    bob.execute("CREATE EVENT TRIGGER no ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION no()")
+    bob.run("migrate", "--apply", status=1)
+    bob.execute("DROP EVENT TRIGGER no")
+    bob.commit("unfinished")
+    ann.apply(USER + TEAM)
+    ann.commit("teams")
+    bob.git("pull", "-q", "--no-rebase", str(ann.folder), "main", fails=True)
+    bob.run("vault", "rebase")
+    bob.write(USER + TEAM)
+    bob.commit("merged")
+    assert "CHM" not in bob.run("status").stderr
+    bob.run("migrate", "--apply", "--allow", "*")
+    assert bob.rows("SELECT count(*) FROM pg_class WHERE relname = 'teams'") == [(1,)]
+    assert _codes(bob) <= {"DRIFT"}
+    assert "Nothing to do" in bob.run("migrate", "--apply").stdout
+
+
+def test_the_file_of_a_version_that_gave_way_must_stay(rebased: Developer) -> None:
+    for path in (rebased.vault / "versions" / ".superseded").iterdir():
+        path.unlink()
+    assert "VERSION_MISSING" in _codes(rebased, status=5)
+    rebased.run("migrate", "--apply", status=5)
+
+
+def test_a_merge_that_took_one_side_by_hand_can_be_joined_later(ann: Developer, bob: Developer) -> None:
+    _collide(ann, bob)
+    bob.git("checkout", "-q", "--theirs", "--", ".chameleon/vault")
+    _resolve(bob)
+    assert _codes(bob, status=5) & {"APPLIED_VERSION_NOT_IN_VAULT", "VAULT_LOG_REWRITTEN", "VAULT_ROLLED_BACK"}
+    # The branch that was merged has what the merge dropped.
+    bob.git("branch", "own", "HEAD^1")
+    bob.run("vault", "rebase", "--theirs", "own", status=0)
+    assert _codes(bob, status=0) <= {"VERSION_SUPERSEDED", "RECEIPT_MISSING_ON_DISK"}
