@@ -217,7 +217,7 @@ def _report(app: App, error: Exception) -> int:
         sys.stderr.write(escape(_without_secrets(app, "".join(traceback.format_exception(error)))))
     known = _known(error)
     # Whoever gives a URL where a name is expected would otherwise read its password in the message.
-    known.message, known.hint = mask_logins(known.message), known.hint and mask_logins(known.hint)
+    known.message = mask_logins(known.message)
     app.out.error(known)
     return known.exit_status
 
