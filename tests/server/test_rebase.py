@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +101,14 @@ def test_two_branches_are_named_and_joined(ann: Developer, bob: Developer) -> No
     ann.run("migrate", "--apply")
     assert ann.rows("SELECT count(*) FROM posts") == [(0,)]
     assert _codes(ann) == set()
+
+
+def test_the_page_shows_what_is_printed(ann: Developer, bob: Developer) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "branches.md").read_text(encoding="utf-8")
+    _collide(ann, bob)
+    done = bob.run("vault", "rebase").stdout
+    shown = page.partition("$ chameleon vault rebase\n")[2].partition("$ git add")[0]
+    assert re.sub(r"[0-9a-f]{8}", "#", done) == re.sub(r"[0-9a-f]{8}", "#", shown)
 
 
 def test_a_second_run_has_nothing_to_do(ann: Developer, bob: Developer) -> None:
