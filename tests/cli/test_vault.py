@@ -219,6 +219,38 @@ def test_a_commit_that_is_none(bob: Clone, name: str) -> None:
     assert "error[CHM2061]: git knows no commit" in bob.run("vault", "rebase", f"--theirs={name}", status=64)
 
 
+def test_a_squashed_merge_is_named_and_joined(bob: Clone) -> None:
+    bob.git("merge", "--squash", "origin/main", fails=True)
+    assert "run `chameleon vault rebase`" in bob.run("verify", "--offline", status=5)
+    assert "--theirs origin/main" in bob.run("vault", "rebase", status=64)
+    bob.run("vault", "rebase", "--theirs", "origin/main")
+    assert _unmerged(bob) == ""
+    assert _authors(bob) == ["ann", "ann"]
+
+
+def test_a_stash_that_collides_is_named(ann: Clone, bob: Clone) -> None:
+    bob.git("reset", "-q", "--soft", "HEAD~1")
+    bob.git("stash", "-q")
+    bob.git("merge", "-q", "--ff-only", "origin/main")
+    bob.git("stash", "pop", fails=True)
+    assert "run `chameleon vault rebase`" in bob.run("verify", "--offline", status=5)
+    assert "git stash branch NAME" in bob.run("vault", "rebase", status=64)
+    bob.git("checkout", "-q", "-f", "HEAD")
+    bob.git("stash", "branch", "own")
+    bob.commit("bob's v002")
+    bob.git("merge", "origin/main", fails=True)
+    bob.run("vault", "rebase")
+    assert _authors(bob) == ["ann", "ann"]
+    assert len(bob.history.superseded) == 1
+
+
+def test_a_revert_has_no_other_side(bob: Clone) -> None:
+    bob.register()
+    bob.commit("bob's v003")
+    bob.git("revert", "--no-edit", "HEAD~1", fails=True)
+    assert "error[CHM2065]" in bob.run("vault", "rebase", status=64)
+
+
 def test_a_commit_that_is_no_side_of_the_merge(bob: Clone) -> None:
     bob.git("merge", "origin/main", fails=True)
     said = bob.run("vault", "rebase", "--theirs", "HEAD~1", status=64)

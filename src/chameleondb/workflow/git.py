@@ -16,7 +16,7 @@ from chameleondb.errors import ChameleonError, UsageError
 from chameleondb.findings import Finding
 
 _WAIT_S = 600
-_MERGES = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_MERGES = ("AUTO_MERGE", "MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG")
 _REGULAR = ("100644", "100755")
 
 

@@ -76,7 +76,7 @@ def rebase(
             store.repair(store.read(deep=True))
         if unmerged:
             checkout.add(folder)
-        remember(memory, joined.history, None)
+        remember(memory, store.read(deep=False).history or joined.history, None)
         return Rebased(merge=merge, joined=joined, is_changed=is_changed, is_merging=is_merging)
 
 
@@ -88,7 +88,8 @@ def _sides(checkout: Checkout, name: str | None) -> Merge:
             raise UsageError(
                 "CHM2065",
                 "git is not in the middle of a merge",
-                hint="name the branch whose versions stay, e.g. chameleon vault rebase --theirs origin/main",
+                hint="name the branch whose versions stay, e.g. chameleon vault rebase --theirs origin/main;"
+                " a stash becomes a branch by `git stash branch NAME`",
             )
         return merge
     theirs = checkout.commit(name)
@@ -146,9 +147,7 @@ def _require_writable(files: VaultFiles) -> None:
     """Raises: IntegrityError for what could lead a writer astray, e.g. a link; UsageError CHM2002 without a vault."""
     if not files.is_open and not files.findings:
         raise UsageError("CHM2002", "vault not initialized", hint="`git checkout -- .chameleon` brings it back")
-    unsafe = tuple(
-        f for f in of_severity(files.findings, Severity.VIOLATION) if not f.place.startswith(f"{layout.VERSIONS}/.")
-    )
+    unsafe = tuple(f for f in of_severity(files.findings, Severity.VIOLATION) if f.code != "VERSION_HASH_MISMATCH")
     if unsafe:
         raise IntegrityError(unsafe, hint=_first_hint(unsafe))
 
