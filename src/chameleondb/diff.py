@@ -109,10 +109,10 @@ def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, H
     moved: dict[Identity, Identity] = {}
     for space in ("type", "relation", "column"):
         found: dict[Identity, Identity] = {}
+        parents = {new: old for old, new in moved.items()}
         for new, names in wanted.items():
             if new.space != space:
                 continue
-            parents = {r_new: r_old for r_old, r_new in moved.items()}
             table = parents.get(new.table, new.table) if space == "column" else None
             for name in names:
                 if table and name == new.name:

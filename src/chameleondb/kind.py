@@ -12,11 +12,13 @@ from typing import Any, Generic, TypeVar
 
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts, TableFacts
+from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
 from chameleondb.steps import Step
 
 M = TypeVar("M", bound=Object)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,14 @@ class Context:
     facts: Facts = field(default_factory=Facts)
     hints: Mapping[Identity, Hint] = field(default_factory=dict)
     unfinished: frozenset[Identity] = frozenset()  # what an interrupted run may have left half done
+    _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, find: Callable[[Context], T]) -> T:
+        """Return what `find` finds in this context, looking only once."""
+        if find not in self._known:
+            self._known[find] = find(self)
+        found: T = self._known[find]
+        return found
 
     def inline(self, obj: Object) -> str | None:
         """Return the text by which `obj` stands inside its parent's CREATE statement, if it can stand there."""
@@ -105,7 +115,7 @@ class Kind(Generic[M]):
     inline: Callable[[M, Context], str | None] | None = None
     rename: Callable[[M, M], Step] | None = None
     inferred_rename: Callable[[M], bool] = lambda _: False
-    renamed: Callable[[M, Mapping[Identity, Identity]], M] | None = None
+    renamed: Callable[[M, Renamed], M] | None = None
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
     question: Callable[[M, M], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Kind
+from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity, shorten
 from chameleondb.steps import Step
@@ -45,9 +48,9 @@ def follow_all(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -
     return Schema({o.id: o for o in objects}, edges, source.unmodelled)
 
 
-def _expand(source: Schema, ids: Mapping[Identity, Identity]) -> dict[Identity, Identity]:
+def _expand(source: Schema, ids: Mapping[Identity, Identity]) -> Renamed:
     """Add what lies below a renamed table: its columns and constraints."""
-    full = dict(ids)
+    full = Renamed(ids)
     for old, new in ids.items():
         if old.space == "relation":
             for child in source.children(old):
@@ -75,21 +78,57 @@ def order_renames(renames: Iterable[Rename], target: Schema, kinds: Kinds) -> li
     return steps
 
 
-def _in_order(waiting: dict[Identity, Identity], target: Schema, kinds: Kinds) -> Iterable[RenameStep]:
-    finals: dict[Identity, Identity] = dict(waiting)
-    while waiting:
-        taken = set(map(_place, waiting))
-        free = sorted(o for o, n in waiting.items() if _place(n) not in taken - {_place(o)})
-        if free:
-            old = free[0]
-            new = waiting.pop(old)
-            yield _statement(old, new, finals[old], target, kinds)
-        else:
-            old = min(waiting)
-            aside = Identity(old.space, (*old.path[:-1], shorten(old.name, "__chameleon")))
-            yield _statement(old, aside, finals[old], target, kinds)
+def _in_order(renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds) -> Iterable[RenameStep]:
+    finals = dict(renames)
+    waiting = _Waiting()
+    waiting.add(renames)
+    while waiting.new:
+        old, aside = waiting.next()
+        new = waiting.leave(old)
+        yield _statement(old, aside or new, finals[old], target, kinds)
+        if aside is not None:
             finals[aside] = finals[old]
-            waiting[aside] = waiting.pop(old)
+            waiting.add({aside: new})
+
+
+class _Waiting:
+    """Renames that wait for their new names to be free."""
+
+    def __init__(self) -> None:
+        self.new: dict[Identity, Identity] = {}
+        self._taken: Counter[tuple[str, ...]] = Counter()
+        self._free: list[Identity] = []
+        self._blocked: dict[tuple[str, ...], list[Identity]] = defaultdict(list)  # by the place that they wait for
+        self._all: list[Identity] = []
+
+    def add(self, renames: Mapping[Identity, Identity]) -> None:
+        """Let more of them wait."""
+        self.new.update(renames)
+        self._taken.update(map(_place, renames))
+        for old, new in renames.items():
+            place = _place(new)
+            is_free = not self._taken[place] or place == _place(old)
+            heapq.heappush(self._free if is_free else self._blocked[place], old)
+            heapq.heappush(self._all, old)
+
+    def next(self) -> tuple[Identity, Identity | None]:
+        """Return the first one by name whose new name is free; if there is none, the first, and a name set aside."""
+        if self._free:
+            return heapq.heappop(self._free), None
+        while self._all[0] not in self.new:
+            heapq.heappop(self._all)
+        old = self._all[0]
+        return old, Identity(old.space, (*old.path[:-1], shorten(old.name, "__chameleon")))
+
+    def leave(self, old: Identity) -> Identity:
+        """Give up the old name, and return the new one."""
+        place = _place(old)
+        self._taken[place] -= 1
+        if not self._taken[place]:
+            for freed in self._blocked.pop(place, ()):
+                if freed in self.new:
+                    heapq.heappush(self._free, freed)
+        return self.new.pop(old)
 
 
 def _place(identity: Identity) -> tuple[str, ...]:

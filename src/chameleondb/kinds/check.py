@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.model.oids import Oids
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, column, constraint, is_provisional, object_name, quote
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import shown, unquoted, unwrap
@@ -152,7 +152,7 @@ def _set_validated(_old: Check, new: Check, _context: Context) -> list[Step] | N
     return [validate_constraint(new.id)] if new.validated else None
 
 
-def _renamed(obj: Check, ids: Mapping[Identity, Identity]) -> Check:
+def _renamed(obj: Check, ids: Renamed) -> Check:
     return replace(obj, id=follow(obj.id, ids), expression=follow_text(obj.expression, obj.id.table, ids))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chameleondb.kind import Context
-from chameleondb.names import Identity, is_provisional, literal, qualified, qualified_type, quote, quote_all, spelled
+from chameleondb.model.renamed import Renamed
+from chameleondb.names import Identity, is_provisional, literal, qualified, quote, quote_all
 from chameleondb.sqltext import identifiers, rename_identifiers
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 
@@ -169,30 +170,23 @@ def follow_columns(names: tuple[str, ...], table: Identity, ids: Mapping[Identit
     return tuple(follow(i, ids).name for i in columns_of(table, names))
 
 
-def follow_text(text: str, table: Identity, ids: Mapping[Identity, Identity]) -> str:
+def follow_text(text: str, table: Identity, ids: Renamed) -> str:
     """Return a deparsed expression over the columns of `table` as PostgreSQL prints it after renames."""
     if "'::regclass" in text:
-        for old, new in ids.items():
-            if old.space == "relation":
-                text = text.replace(f"'{_spelled(old)}'::regclass", f"'{_spelled(new)}'::regclass")
-    columns = {
-        quote(old.name): quote(new.name)
-        for old, new in ids.items()
-        if old.space == "column" and old.path[:2] == table.path and old.name != new.name
-    }
+        text = _REGCLASS.sub(lambda m: f"'{ids.relations.get(m[1], m[1])}'::regclass", text)
+    columns = ids.columns(table)
     if columns:
         text = rename_identifiers(text, columns)
     return follow_types(text, ids)
 
 
-def _spelled(identity: Identity) -> str:
-    return spelled(identity.path).replace("'", "''")
+_REGCLASS = re.compile(r"'((?:[^']|'')*)'::regclass")
 
 
-def follow_types(text: str, ids: Mapping[Identity, Identity]) -> str:
+def follow_types(text: str, ids: Renamed) -> str:
     """Return a type or expression with the names of renamed types replaced."""
-    for old, new in ids.items():
-        if old.space == "type":
-            pattern = rf'(?<![\w".]){re.escape(qualified_type(old.path))}(?![\w"])'
-            text = re.sub(pattern, qualified_type(new.path).replace("\\", r"\\"), text)
-    return text
+    return _QUALIFIED.sub(lambda m: ids.types.get(m[0], m[0]), text) if ids.types else text
+
+
+_NAME = r'(?:(?:[uU]&)?"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_QUALIFIED = re.compile(rf'(?<![\w".]){_NAME}\.{_NAME}(?![\w"])')

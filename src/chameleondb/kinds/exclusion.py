@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.language import Entry, Page, Syntax
 from chameleondb.model.oids import Oids
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, constraint, quote
 from chameleondb.scope import Entity, Scope
 from chameleondb.sqltext import closing, shown, unwrap
@@ -144,7 +144,7 @@ def _create(obj: Exclusion, context: Context) -> list[Step]:
     return [add_constraint(obj.id, _definition(obj), needs=_references(obj), effort=Effort.BUILD, hazards=hazards)]
 
 
-def _renamed(obj: Exclusion, ids: Mapping[Identity, Identity]) -> Exclusion:
+def _renamed(obj: Exclusion, ids: Renamed) -> Exclusion:
     table = obj.id.table
     return replace(
         obj,

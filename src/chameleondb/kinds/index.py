@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, qualified, quote, relation, shorten
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import closing, shown, split_list, unquoted, unwrap
@@ -298,7 +298,7 @@ def _rename(old: Index, new: Index) -> Step:
     return Step(sql=f"{_alter(old)} RENAME TO {quote(new.id.name)}", locks=locks)
 
 
-def _renamed(obj: Index, ids: Mapping[Identity, Identity]) -> Index:
+def _renamed(obj: Index, ids: Renamed) -> Index:
     return replace(
         obj,
         id=follow(obj.id, ids),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +23,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.kinds.index import Index
 from chameleondb.model.oids import Oids
+from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all, relation
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
@@ -168,7 +168,7 @@ def adopted(obj: Key, source: Schema) -> Identity | None:
     return left.id if left is not None else None
 
 
-def renamed_key(obj: K, ids: Mapping[Identity, Identity]) -> K:
+def renamed_key(obj: K, ids: Renamed) -> K:
     """Return the constraint after renames of its table and columns."""
     table = obj.id.table
     changes: dict[str, Any] = {

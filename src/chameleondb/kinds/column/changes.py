@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 
 from chameleondb.errors import PlanError
@@ -25,6 +24,7 @@ from chameleondb.kinds.clauses import (
 from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, shorten, type_
 from chameleondb.sqltext import unquoted
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
@@ -327,11 +327,15 @@ def _counter(obj: Column) -> Identity:
     return relation(obj.id.path[0], obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq"))
 
 
+def _counters(context: Context) -> frozenset[Identity]:
+    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.identity is not None)
+    return frozenset(map(_counter, columns))
+
+
 def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context) -> list[Step]:
     """Rename the sequence of an identity column; by way of a name set aside if another column's has the new name."""
-    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.identity is not None)
     names = [old.name, new.name]
-    if any(_counter(column) == new for column in columns):
+    if new in context.once(_counters):
         names.insert(1, shorten(old.name, "__chameleon"))
     return [
         Step(
@@ -436,7 +440,7 @@ def _rename(old: Column, new: Column) -> Step:
     return Step(sql=sql, locks=exclusive(new.id.table), hazards=(hazard,))
 
 
-def _renamed(obj: Column, ids: Mapping[Identity, Identity]) -> Column:
+def _renamed(obj: Column, ids: Renamed) -> Column:
     table, new_id = obj.id.table, follow(obj.id, ids)
     identity = obj.identity
     if identity is not None and new_id != obj.id and identity.sequence is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from chameleondb.kind import REPLACE, Alter, Context, Kind
@@ -22,6 +21,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.kinds.foreign_key import catalog
 from chameleondb.kinds.foreign_key.model import ForeignKey
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, is_provisional, qualified, quote, quote_all
 from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
 
@@ -105,7 +105,7 @@ def _set_enforced(_old: ForeignKey, new: ForeignKey, _context: Context) -> list[
     return [replace(_alter(new, " ENFORCED"), effort=Effort.SCAN)]
 
 
-def _renamed(obj: ForeignKey, ids: Mapping[Identity, Identity]) -> ForeignKey:
+def _renamed(obj: ForeignKey, ids: Renamed) -> ForeignKey:
     return replace(
         obj,
         id=follow(obj.id, ids),
