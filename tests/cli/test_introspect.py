@@ -109,3 +109,14 @@ def test_a_locked_project_takes_no_file(project: Path, database_url: str) -> Non
     assert tool.run("introspect", "-o", "-").stdout.startswith("entity User {")
     tool.unlock()
     tool.run("introspect", "--force")
+
+
+def test_a_vault_without_its_log_opens_nothing(project: Path, database_url: str) -> None:
+    tool = Chameleon(project, database_url)
+    tool.write("entity User {\n    id: bigint primary,\n}\n")
+    tool.run("migrate", "--apply")
+    (project / ".chameleon" / "vault" / "integrity.log").unlink()
+    refused = tool.run("introspect", "--force", status=5)
+    assert "integrity.log: is missing" in refused.stderr
+    assert "No file was written" in refused.stderr
+    assert tool.run("introspect", "-o", "-").stdout.startswith("entity User {")

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chameleondb import disk
-from chameleondb.errors import UsageError
+from chameleondb.errors import IntegrityError, UsageError
 from chameleondb.kinds import KINDS
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.modes.policy import Operation, require
@@ -94,11 +94,13 @@ def write_tree(folder: Path, files: Mapping[str, str], *, force: bool = False) -
 def authorize(data: Path, connection: Connection, now: Callable[[], datetime]) -> None:
     """Allow to write schema files in the project whose vault is in `data`, where its mode does or it has no version.
 
-    Raises: ModeError.
+    Raises: ModeError; IntegrityError, since a vault that was changed cannot tell its mode.
     """
-    history = Store(data, now).read(deep=False).history
-    if history is not None and history.versions:
-        require(effective_mode(history, connection, now), Operation.INTROSPECT_TO_FILE)
+    found = Store(data, now).read(deep=False)
+    if found.violations:
+        raise IntegrityError(found.violations, consequence="No file was written", hint="see `chameleon verify`")
+    if found.history is not None and found.history.versions:
+        require(effective_mode(found.history, connection, now), Operation.INTROSPECT_TO_FILE)
 
 
 def write(path: Path, text: str, *, force: bool = False) -> None:
