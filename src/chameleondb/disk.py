@@ -18,6 +18,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -50,19 +51,6 @@ def create(path: Path, data: bytes, *, mode: int | None = None) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _sync_directory(path.parent)
-
-
-def append(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Add `data` to the end of a file, which is made if need be, and wait until it is safe. Raises: OSError."""
-    is_new = not path.exists()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), mode)
-    try:
-        _write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    if is_new:
-        _sync_directory(path.parent)
 
 
 def make_directory(path: Path, *, mode: int = 0o777) -> None:
@@ -132,6 +120,17 @@ def locked(path: Path) -> Iterator[bool]:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def private(path: Path, *, make: bool = False) -> Folder:
+    """Open the directory of private files, of which neither it nor they may be links; perhaps made before.
+
+    Raises: OSError.
+    """
+    if make:
+        make_directory(path, mode=0o700)
+    with Folder.at(path.parent) as parent:
+        return parent.enter(path.name)
 
 
 class Folder:
@@ -230,6 +229,29 @@ class Folder:
             _write_all(handle, data)
             os.fsync(handle)
 
+    def add(self, name: str, data: bytes) -> None:
+        """Add to the end of a private file, which is made if need be. Raises: OSError, also if it is not our own."""
+        with self._named(name):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+            handle = os.open(name, flags, 0o600, dir_fd=self._handle)
+            try:
+                self._require_own(handle)
+                _write_all(handle, data)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+    def open_own(self, name: str) -> BinaryIO:
+        """Open a private file to be read. Raises: OSError, also if it is not our own."""
+        with self._named(name):
+            handle = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NO_LINK, dir_fd=self._handle)
+            try:
+                self._require_own(handle)
+            except BaseException:
+                os.close(handle)
+                raise
+            return os.fdopen(handle, "rb")
+
     def cut(self, name: str, size: int) -> None:
         """Shorten a file. Raises: OSError."""
         with self._opened(name, os.O_WRONLY) as handle:
@@ -283,12 +305,25 @@ class Folder:
             handle = _lock(os.open(name, _LOCK | getattr(os, "O_NONBLOCK", 0), 0o600, dir_fd=self._handle))
             if handle is not None:
                 try:
+                    self._require_own(handle)
                     os.ftruncate(handle, 0)
                     _write_all(handle, note)
                 except BaseException:
                     os.close(handle)
                     raise
         return handle
+
+    def _require_own(self, handle: int) -> None:
+        """Refuse what is no file, or has another name somewhere else, or that others own or may write to."""
+        found, folder = os.fstat(handle), os.fstat(self._handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if found.st_nlink > 1:
+            raise OSError(errno.EMLINK, "it has another name somewhere else (a hard link)")
+        if sys.platform != "win32" and found.st_uid not in (0, os.geteuid(), folder.st_uid):
+            raise OSError(errno.EPERM, "it belongs to another user")
+        if found.st_mode & stat.S_IWOTH:
+            raise OSError(errno.EPERM, "others may write to it")
 
     @contextlib.contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:

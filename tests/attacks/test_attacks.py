@@ -55,11 +55,11 @@ def test_attack(attack: Attack, scene: Scene, stranger: Path, monkeypatch: pytes
     attack.do(scene)
     _is_found(attack, scene, stranger)
     monkeypatch.setenv("XDG_STATE_HOME", str(stranger))
-    before = _everything(scene)
+    before = everything(scene)
     _breaks_no_command_that_only_looks(scene)
     if {*attack.files, *attack.database} - _HARMLESS:
         _stops_an_apply(attack, scene)
-    assert _everything(scene) == before
+    assert everything(scene) == before
 
 
 def _is_found(attack: Attack, scene: Scene, stranger: Path) -> None:
@@ -111,7 +111,7 @@ _LOOKING = (
 )
 
 
-def _everything(scene: Scene) -> object:
+def everything(scene: Scene) -> tuple[object, ...]:
     """Return all that an apply changes: files, relations, rows of the ledger."""
     folder = scene.victim.folder
     files = {p: (p.lstat().st_ino, p.read_bytes()) for p in folder.rglob("*") if p.is_file() and "local" not in p.parts}
@@ -142,12 +142,12 @@ def _with_own_vault(scene: Scene) -> None:
 @pytest.mark.parametrize("forge_mode", [upgrade_without_password, swap_key, _with_own_password, _with_own_vault])
 def test_a_forged_mode_allows_nothing(forge_mode: Callable[[Scene], object], on_disk: Scene) -> None:
     forge_mode(on_disk)
-    before = _everything(on_disk)
+    before = everything(on_disk)
     for words in ("migrate --apply", "migrate --apply --skip-verification"):
         assert "INTEGRITY VIOLATION DETECTED" in on_disk.victim.do(*words.split(), status=VIOLATED).err
     on_disk.victim.do("sql", "DROP TABLE users", status=VIOLATED)
     on_disk.victim.do("config", "set", "schema-paths=elsewhere", status=VIOLATED)
-    assert _everything(on_disk) == before
+    assert everything(on_disk) == before
 
 
 def test_an_emergency_may_skip_what_leaves_the_mode_beyond_doubt(own: Scene) -> None:
@@ -180,9 +180,9 @@ def test_only_the_plan_that_was_reviewed_is_run(on_disk: Scene) -> None:
     """Attack 40: the schema is changed between review and apply."""
     reviewed = on_disk.victim.do("migrate", "--dry-run", "--format", "json").json["plan_hash"]
     on_disk.victim.write(schema(3).replace("city", "town"))
-    before = _everything(on_disk)
+    before = everything(on_disk)
     on_disk.victim.do("migrate", "--apply", "--allow", "*", "--plan", reviewed, status=6)
-    assert _everything(on_disk) == before
+    assert everything(on_disk) == before
 
 
 def test_a_line_in_an_authors_name_is_no_line_of_the_log(own: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     whole = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: whole(handle, bytes(data[:3])))
     disk.replace(tmp_path / "a", b"0123456789")
-    disk.append(tmp_path / "b", b"0123456789")
+    with disk.private(tmp_path) as folder:
+        folder.add("b", b"0123456789")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"0123456789"
 
 
@@ -69,17 +71,48 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
     assert _names(tmp_path) == ["a"]
 
 
-def test_append(tmp_path: Path) -> None:
-    disk.append(tmp_path / "log", b"1\n", mode=0o600)
-    disk.append(tmp_path / "log", b"2\n")
-    assert (tmp_path / "log").read_bytes() == b"1\n2\n"
-    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+def test_a_private_file_grows(tmp_path: Path) -> None:
+    with disk.private(tmp_path / "own", make=True) as folder:
+        folder.add("log", b"1\n")
+        folder.add("log", b"2\n")
+        with folder.open_own("log") as file:
+            assert file.read() == b"1\n2\n"
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "own" / "log").stat().st_mode & 0o777 == 0o600
 
 
-def test_append_follows_no_link(tmp_path: Path) -> None:
-    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"):
-        disk.append(tmp_path / "log", b"1\n")
+def _link(path: Path) -> None:
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def _hard_link(path: Path) -> None:
+    path.with_name("elsewhere").write_bytes(b"theirs")
+    os.link(path.with_name("elsewhere"), path)
+
+
+def _for_all(path: Path) -> None:
+    path.touch()
+    path.chmod(0o666)
+
+
+@pytest.mark.parametrize("trap", [_link, _hard_link, _for_all, os.mkfifo, Path.mkdir])
+def test_what_is_no_private_file_is_neither_read_nor_written(trap: Callable[[Path], object], tmp_path: Path) -> None:
+    trap(tmp_path / "log")
+    with disk.private(tmp_path) as folder:
+        with pytest.raises(OSError, match=r"."):
+            folder.add("log", b"1\n")
+        with pytest.raises(OSError, match=r"."), folder.open_own("log") as file:
+            file.read()
+        with pytest.raises(OSError, match=r"."):
+            folder.open_lock("log", b"note")
+    elsewhere = tmp_path / "elsewhere"
+    assert not elsewhere.exists() or elsewhere.read_bytes() == b"theirs"
+
+
+def test_a_private_folder_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "own").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="own"):
+        disk.private(tmp_path / "own", make=True)
 
 
 def test_directories(tmp_path: Path) -> None:

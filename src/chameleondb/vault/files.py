@@ -94,12 +94,31 @@ class _Reader:
 
     def _data(self, folder: Folder, names: list[str]) -> None:
         self.leftovers += [name for name in names if layout.TEMPORARY.match(name)]
+        if layout.LOCAL in names:
+            self._enter(folder, layout.LOCAL, ".chameleon/local", self._local)
         if layout.VAULT in names:
             self._enter(folder, layout.VAULT, ".chameleon/vault", self._vault)
         elif layout.ATTRIBUTES in names:
             self._add("VAULT_MISSING", ".chameleon/vault", "there was a vault here", hint=RESTORE)
         else:
             self.exists = False
+
+    def _local(self, folder: Folder, names: list[str]) -> None:
+        """Look at what belongs to this machine only as far as writing to it could do harm elsewhere."""
+        for name in names:
+            try:
+                status = folder.status(name)
+            except OSError:
+                continue  # its writer has just finished
+            place = f".chameleon/local/{name}"
+            is_file, is_folder = stat.S_ISREG(status.st_mode), stat.S_ISDIR(status.st_mode)
+            is_right = name not in layout.LOCAL_FILES if is_folder else is_file and name != layout.CACHE
+            if not is_right:
+                self._add("UNSAFE_FILE", place, "not what Chameleon makes there", hint="delete it")
+            elif is_file and status.st_nlink > 1:
+                self._add("UNSAFE_FILE", place, "has another name somewhere else (a hard link)", hint="delete it")
+            else:
+                self._check_access(place, status)
 
     def _vault(self, folder: Folder, names: list[str]) -> None:
         self.is_open = True

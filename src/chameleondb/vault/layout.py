@@ -8,7 +8,8 @@ VAULT, LOCAL = "vault", "local"
 MANIFEST, LOG = "manifest.json", "integrity.log"
 VERSIONS, HASHES = "versions", "hashes"
 SUPERSEDED, ORPHANS = ".superseded", ".orphans"
-LOCK = "lock"
+LOCK, JOURNAL, CACHE = "lock", "journal.jsonl", "cache"
+LOCAL_FILES = (LOCK, JOURNAL)
 
 ATTRIBUTES, ATTRIBUTES_TEXT = ".gitattributes", b"vault/** -text -merge\n"
 IGNORE, IGNORE_TEXT = ".gitignore", b"local/\n"

@@ -27,7 +27,8 @@ class Cache:
         if self.folder is None:
             return {}
         try:
-            data = json.loads((self.folder / f"{name}.json").read_bytes())
+            with disk.private(self.folder) as folder, folder.open_own(f"{name}.json") as file:
+                data = json.loads(file.read())
             return dict(data) if data["format"] == _FORMAT else {}
         except DAMAGED:
             return {}
@@ -37,8 +38,9 @@ class Cache:
         if self.folder is None:
             return
         with suppress(OSError):
-            disk.make_directory(self.folder, mode=0o700)
-            disk.replace(self.folder / f"{name}.json", canonical_json({"format": _FORMAT, **data}).encode())
+            content = canonical_json({"format": _FORMAT, **data}).encode()
+            with disk.private(self.folder, make=True) as folder:
+                folder.replace(f"{name}.json", content, mode=0o600)
 
     def shelf(self, name: str, places: Places) -> Shelf:
         """Return the shelf of that name, of which the keys in `places` are known."""
@@ -85,7 +87,8 @@ class Shelf:
                 start, length = self._places[key]
                 if file is None:
                     assert self._path is not None
-                    file = self._path.open("rb")
+                    with disk.private(self._path.parent) as folder:
+                        file = folder.open_own(self._path.name)
                 file.seek(start)
                 yield key, file.read(length)
         finally:
@@ -102,10 +105,11 @@ class Shelf:
         lines = {key: self._new[key] for key in wanted if key in self._new}
         if not in_use or start > 2 * in_use:
             start, lines = 0, dict(self._lines(wanted))
-            disk.make_directory(self._path.parent, mode=0o700)
-            disk.replace(self._path, b"".join(lines.values()), mode=0o600)
+            with disk.private(self._path.parent, make=True) as folder:
+                folder.replace(self._path.name, b"".join(lines.values()), mode=0o600)
         elif lines:
-            disk.append(self._path, b"".join(lines.values()), mode=0o600)
+            with disk.private(self._path.parent) as folder:
+                folder.add(self._path.name, b"".join(lines.values()))
         for key, line in lines.items():
             self._places[key] = (start, len(line))
             start += len(line)

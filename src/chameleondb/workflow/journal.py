@@ -22,10 +22,10 @@ from chameleondb.postgres.ledger import Row, read_body
 from chameleondb.postgres.ledger.writing import without_data
 from chameleondb.postgres.session import Connection
 from chameleondb.terminal import mask_logins
+from chameleondb.vault import layout
 from chameleondb.vault.history import History
 from chameleondb.vault.log import Line
 
-FILE = "journal.jsonl"
 _BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -64,7 +64,7 @@ class Journal:
     """This machine's journal of one project."""
 
     def __init__(self, local: Path, now: Callable[[], datetime]) -> None:
-        self.path, self.now = local / FILE, now
+        self.path, self.now = local / layout.JOURNAL, now
 
     @contextlib.contextmanager
     def recorded(self, action: str) -> Iterator[Note]:
@@ -97,16 +97,17 @@ class Journal:
 
     def _write(self, entry: Entry) -> None:
         facts = {k: v for k, v in asdict(entry).items() if v is not None and k != "source"}
-        with contextlib.suppress(OSError):
-            disk.make_directory(self.path.parent, mode=0o700)
-            disk.append(self.path, canonical_json(facts).encode() + b"\n", mode=0o600)
+        with contextlib.suppress(OSError), disk.private(self.path.parent, make=True) as folder:
+            folder.add(layout.JOURNAL, canonical_json(facts).encode() + b"\n")
 
     def entries(self) -> Iterator[Entry]:
         """Yield what can be read, oldest first; a line that a crash cut short is passed over."""
         with contextlib.suppress(OSError):
-            if self.path.stat().st_size > _BYTES_MAX:
+            with disk.private(self.path.parent) as folder, folder.open_own(layout.JOURNAL) as file:
+                data = file.read(_BYTES_MAX + 1)
+            if len(data) > _BYTES_MAX:
                 return
-            for line in self.path.read_bytes().splitlines():
+            for line in data.splitlines():
                 with contextlib.suppress(ValueError, TypeError, RecursionError):
                     yield Entry(**json.loads(line), source="journal")
 

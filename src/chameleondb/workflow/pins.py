@@ -66,15 +66,14 @@ class Pins:
             return
         entries[vault] = new
         with contextlib.suppress(OSError):
-            disk.make_directory(self.path.parent, mode=0o700)
             text = canonical_json({"format": FORMAT, "vaults": entries})
-            disk.replace(self.path, text.encode() + b"\n", mode=0o600)
+            with disk.private(self.path.parent, make=True) as folder:
+                folder.replace(self.path.name, text.encode() + b"\n", mode=0o600)
 
     def _load(self) -> dict[str, Any]:
         try:
-            if self.path.stat().st_size > _BYTES_MAX:
-                return {}
-            data = json.loads(self.path.read_bytes())
+            with disk.private(self.path.parent) as folder, folder.open_own(self.path.name) as file:
+                data = json.loads(file.read(_BYTES_MAX))
             return dict(data["vaults"]) if data["format"] == FORMAT else {}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}

@@ -1,0 +1,171 @@
+"""Traps in the file system, at every place that a command reads or writes: refused and named before the database is
+touched, or passed over where nothing depends on it. Nothing hangs, and nothing outside of the project is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.scene import VIOLATED, Scene
+from tests.attacks.test_attacks import everything
+
+pytestmark = pytest.mark.server
+
+SECONDS_MAX = 10
+STRANGER = 12345  # a user that nobody is
+
+# What a violation is called by, and where it is below the project.
+VIOLATIONS = {
+    ".chameleon/vault": ".chameleon/vault",
+    "versions": ".chameleon/vault/versions",
+    "hashes": ".chameleon/vault/hashes",
+    "integrity.log": ".chameleon/vault/integrity.log",
+    "manifest.json": ".chameleon/vault/manifest.json",
+    "v003.json": ".chameleon/vault/versions/v003.json",
+    "hashes/v003.hash": ".chameleon/vault/hashes/v003.hash",
+    ".chameleon/local/journal.jsonl": ".chameleon/local/journal.jsonl",
+    ".chameleon/local/cache": ".chameleon/local/cache",
+}
+# Without these nothing can be locked: refused even before the vault is read, if they are of another kind.
+NEEDED = {".chameleon": ".chameleon", ".chameleon/local": ".chameleon/local", "local/lock": ".chameleon/local/lock"}
+# Nothing depends on these.
+PASSED_OVER = {"cached": ".chameleon/local/cache/elaborated-18.json", "memory": "../state/chameleon/heads.json"}
+
+LOOKING = ("verify", "status", "migrate", "journal last", "journal schema", "config get mode", "introspect -o -")
+
+
+def link(path: Path, outside: Path) -> None:
+    shutil.move(path, outside / "it")
+    path.symlink_to(outside / "it")
+
+
+def dangling_link(path: Path, outside: Path) -> None:
+    shutil.move(path, outside / "it")
+    path.symlink_to(outside / "nothing")
+
+
+def pipe(path: Path, outside: Path) -> None:
+    shutil.move(path, outside / "it")
+    os.mkfifo(path)
+
+
+def another_kind(path: Path, outside: Path) -> None:
+    was_file = path.is_file()
+    shutil.move(path, outside / "it")
+    if was_file:
+        path.mkdir()
+    else:
+        path.write_text("x")
+
+
+def hard_link(path: Path, outside: Path) -> None:
+    if path.is_dir():
+        pytest.skip("directories have none")
+    os.link(path, outside / "it")
+
+
+def another_owner(path: Path, outside: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
+
+
+def writable_for_all(path: Path, outside: Path) -> None:
+    path.chmod(path.stat().st_mode | 0o022)
+
+
+Trap = Callable[[Path, Path], None]
+TRAPS: tuple[Trap, ...] = (
+    link,
+    dangling_link,
+    pipe,
+    another_kind,
+    hard_link,
+    another_owner,
+    writable_for_all,
+)
+OTHER_KINDS = (link, dangling_link, pipe, another_kind)
+
+
+class Hung(BaseException):
+    """Something waits for ever; no error of the system, since those may be passed over."""
+
+
+@contextmanager
+def deadline() -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise Hung
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS_MAX)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def outside(tmp_path: Path, on_disk: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that belongs to no project; the database and it are what they were before, when the test is over."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(on_disk.state))
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    state = everything(on_disk)[1:]
+    yield folder
+    assert everything(on_disk)[1:] == state
+
+
+def _content(folder: Path) -> dict[Path, object]:
+    return {p: p.read_bytes() if p.is_file() and not p.is_symlink() else None for p in sorted(folder.rglob("*"))}
+
+
+def _spring(trap: Trap, path: Path, scene: Scene, outside: Path, command: str, *, status: int | None) -> str:
+    """Set a trap, run a command and then all that only look; return what the first one said."""
+    trap(path, outside)
+    before = _content(outside)
+    with deadline():
+        said = scene.victim.say(*command.split())
+        looks = [scene.victim.say(*words.split()) for words in LOOKING]
+    assert status is None or said.status == status, said
+    for one in (said, *looks):
+        assert one.status in (0, 1, 2, 5), one
+        assert "CHM9000" not in one.err
+    assert _content(outside) == before
+    return said.err
+
+
+@pytest.mark.parametrize("place", VIOLATIONS)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_trap_is_refused(place: str, trap: Trap, on_disk: Scene, outside: Path) -> None:
+    path = on_disk.victim.folder / VIOLATIONS[place]
+    told = _spring(trap, path, on_disk, outside, "migrate --apply", status=VIOLATED)
+    assert f"• {place}: " in told
+    assert place in [f["place"] for f in on_disk.victim.findings("--offline")]
+
+
+@pytest.mark.parametrize("place", NEEDED)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_trap_where_the_lock_is_kept_is_refused(place: str, trap: Trap, on_disk: Scene, outside: Path) -> None:
+    path = on_disk.victim.folder / NEEDED[place]
+    told = _spring(trap, path, on_disk, outside, "migrate --apply", status=None)
+    assert place in told
+    is_unlockable = trap in OTHER_KINDS or place == "local/lock"
+    assert ("error[CHM2010]: cannot write .chameleon" if is_unlockable else "INTEGRITY VIOLATION DETECTED") in told
+
+
+@pytest.mark.parametrize("place", PASSED_OVER)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_trap_on_which_nothing_depends_is_passed_over(place: str, trap: Trap, on_disk: Scene, outside: Path) -> None:
+    path = on_disk.victim.folder / PASSED_OVER[place]
+    assert path.is_file()
+    _spring(trap, path, on_disk, outside, "verify", status=0)
+    if place == "memory" and trap is not another_kind:
+        assert path.is_file()  # in its place is a new one
+        assert not path.is_symlink()
