@@ -70,9 +70,9 @@ class Chameleon:
             for sql in statements:
                 connection.execute(sql.encode())
 
-    def unlock(self, mode: Mode = Mode.STANDARD) -> None:
+    def unlock(self, mode: Mode = Mode.STANDARD, password: str = PASSWORD) -> None:
         """Put the vault into another mode, with a password that costs nothing to check."""
-        unlock(self.folder, mode)
+        unlock(self.folder, mode, password)
 
 
 def url_of(dsn: str) -> str:
@@ -82,14 +82,14 @@ def url_of(dsn: str) -> str:
     return f"postgresql://{parts['user']}@/{parts['dbname']}?{where}"
 
 
-def unlock(folder: Path, mode: Mode = Mode.STANDARD) -> None:
+def unlock(folder: Path, mode: Mode = Mode.STANDARD, password: str = PASSWORD) -> None:
     """Put the vault of a project, which is made if need be, into another mode for a day."""
     store = Store(folder / ".chameleon", lambda: datetime.now(UTC))
     history = store.read(deep=False).history or store.create()
     if history.keys:
-        private = derive(PASSWORD, history.keys[-1])
+        private = derive(password, history.keys[-1])
     else:
-        private = derive(PASSWORD, PublicKey(m=8, t=1, p=1, salt="00" * 16, key="00" * 32))
+        private = derive(password, PublicKey(m=8, t=1, p=1, salt="00" * 16, key="00" * 32))
         history = store.append(history, "AUTH_SET", **private.public.fields())
     until = format_time(datetime.now(UTC) + timedelta(hours=24))
     before = change.effective(history.mode_changes, datetime.now(UTC))

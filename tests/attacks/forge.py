@@ -17,7 +17,6 @@ from typing import Any
 
 import psycopg
 
-SIGNED = ("AUTH_SET", "MODE")
 _END = re.compile(r" seq=\d+ prev=[0-9a-f]{64} sum=[0-9a-f]{64}\Z")
 
 Change = Callable[[dict[str, Any]], object]
@@ -87,7 +86,8 @@ def chain(vault: Path, rows: Iterable[str]) -> None:
 
 
 def unsigned(rows: Iterable[str]) -> list[str]:
-    return [row for row in rows if action(row) not in SIGNED]
+    """Return the lines without those that are signed, whose place in the chain cannot change."""
+    return [row for row in rows if fields(row).get("sig", "none") == "none"]
 
 
 def write_manifest(vault: Path) -> None:
@@ -217,6 +217,9 @@ def rewrite_both(vault: Path, ledger: OwnedLedger, label: str, change: Change, l
     """Change one version, and make every file and every row of the ledger agree with it."""
     log, ids = Log(), {"none": "none"}
     anchors: dict[str, tuple[int, str]] = {}  # of each version, by its new id
+    for body in ledger.bodies:
+        if body["kind"] in ("AUTH", "MODE"):
+            body["kind"] = "SQL"  # the vault's keys cannot be signed again and go, so nothing may remember them
     for row in _rewritten(vault, label, change, line, ids):
         head, told = row, fields(row)
         if "ledger" in told and told["ledger"] != "none":
@@ -227,6 +230,8 @@ def rewrite_both(vault: Path, ledger: OwnedLedger, label: str, change: Change, l
         log.add(head)
         if action(head) == "REGISTER":
             anchors[told["hash"]] = (log.seq, log.sum)
+    for body in ledger.bodies:
+        _anchor_again(body, ids, anchors)
     log.write(vault)
     write_manifest(vault)
     ledger.write()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chameleondb.modes.key import PublicKey, derive
 from chameleondb.modes.policy import Mode
 from chameleondb.workflow.release import Release
 from tests.attacks import forge
@@ -16,6 +17,7 @@ from tests.attacks.attacks import (
     edit_snapshot,
     foreign_vault,
     swap_key,
+    swap_key_rechained,
     upgrade_without_password,
 )
 from tests.attacks.scene import VIOLATED, Project, Scene, schema
@@ -129,14 +131,18 @@ def everything(scene: Scene) -> tuple[object, ...]:
 
 def _with_own_password(scene: Scene) -> None:
     """Exchange the password for one of the attacker's, with which everything that follows is signed."""
-    vault = scene.victim.vault
-    forge.chain(vault, forge.unsigned(forge.heads(vault)))
-    scene.victim.unlock(Mode.EMERGENCY)
+    swap_key_rechained(scene)
+    with pytest.MonkeyPatch.context() as patch:
+        mine = derive("something quite different", PublicKey(m=8, t=1, p=1, salt="00" * 16, key="00" * 32))
+        rows = [r.replace("22" * 32, mine.public.key) for r in forge.heads(scene.victim.vault)]
+        forge.chain(scene.victim.vault, rows)
+        patch.setattr("tests.command.PASSWORD", "something quite different")
+        scene.victim.unlock(Mode.EMERGENCY, "known to the attacker alone")
 
 
 def _with_own_vault(scene: Scene) -> None:
     foreign_vault(scene)
-    scene.victim.unlock(Mode.EMERGENCY)
+    scene.victim.unlock(Mode.EMERGENCY, "known to the attacker alone")
 
 
 @pytest.mark.parametrize("forge_mode", [upgrade_without_password, swap_key, _with_own_password, _with_own_vault])

@@ -24,7 +24,7 @@ from tests.command import Chameleon, url_of
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = 10
+SAMPLE = 6
 
 FIRST = "entity User {\n    id: bigint primary,\n    email: string,\n}\n"
 TOGETHER = FIRST.replace("}", "    age: int?,\n    unique (email),\n}")
