@@ -205,6 +205,11 @@ def swap_key(scene: Scene) -> None:
     _add(scene, f"[AUTH_SET] kdf=argon2id m=8 t=1 p=1 salt={'11' * 16} key={'22' * 32} sig=none")
 
 
+def swap_key_rechained(scene: Scene) -> None:
+    rows = forge.unsigned(forge.heads(scene.victim.vault))
+    forge.chain(scene.victim.vault, [re.sub(r" key=[0-9a-f]{64}", f" key={'22' * 32}", r) for r in rows])
+
+
 def _link(path: Path, target: Path) -> None:
     shutil.move(path, target)
     path.symlink_to(target)
@@ -432,6 +437,13 @@ ATTACKS = (
     Attack(19, "append an old upgrade a second time", replay_upgrade, ("MODE_UPGRADE_UNSIGNED",)),
     Attack(20, "edit the mode in a file", edit_mode_file, ("UNKNOWN_FILE", "MANIFEST_MISMATCH")),
     Attack(21, "exchange the password's key", swap_key, ("AUTH_ROTATED_WITHOUT_OLD_KEY",)),
+    Attack(
+        21,
+        "the same in a log that is chained anew",
+        swap_key_rechained,
+        (),
+        ("AUTH_ROTATED_WITHOUT_OLD_KEY", "VAULT_LOG_REWRITTEN"),
+    ),
     Attack(22, "replace a version by a symbolic link to the same bytes", link_snapshot, ("UNSAFE_FILE",)),
     Attack(23, "replace the vault by a symbolic link", link_vault, ("NOT_A_DIRECTORY",)),
     Attack(24, "a path instead of a version's name in the manifest", traverse_manifest, ("MANIFEST_MISMATCH",)),

@@ -4,15 +4,18 @@ touched, or passed over where nothing depends on it. Nothing hangs, and nothing 
 from __future__ import annotations
 
 import os
+import pwd
+import resource
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.attacks.scene import VIOLATED, Scene
+from tests.attacks.scene import VIOLATED, Project, Scene
 from tests.attacks.test_attacks import everything
 
 pytestmark = pytest.mark.server
@@ -169,3 +172,63 @@ def test_a_trap_on_which_nothing_depends_is_passed_over(place: str, trap: Trap, 
     if place == "memory" and trap is not another_kind:
         assert path.is_file()  # in its place is a new one
         assert not path.is_symlink()
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Be a user without rights for a while; root is not stopped by permissions."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = pwd.getpwnam("nobody")
+    os.setegid(nobody.pw_gid)
+    os.seteuid(nobody.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.fixture
+def readable(on_disk: Scene) -> Iterator[Project]:
+    """A copy of the project that nobody but its owner may change."""
+    with tempfile.TemporaryDirectory(prefix="cham-", dir="/tmp") as folder:
+        project = Path(folder, "project")
+        shutil.copytree(on_disk.victim.folder, project)
+        shutil.rmtree(project / ".chameleon" / "local")
+        places = [Path(folder), project, *(p for p in project.rglob("*") if p.is_dir())]
+        for place in places:
+            place.chmod(0o555)
+        yield Project(project, on_disk.victim.url)
+        for place in places:
+            place.chmod(0o755)
+
+
+def test_somebody_who_may_only_read_looks_and_changes_nothing(
+    readable: Project, on_disk: Scene, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (*LOOKING, "migrate --apply --plan 0"):  # whatever is imported late is not to be read by nobody
+        on_disk.victim.say(*words.split())
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+    with _as_nobody():
+        for words in LOOKING:
+            readable.do(*words.split())
+        refused = readable.do("migrate", "--apply", status=1)
+    assert "error[CHM2010]: cannot write .chameleon/local: Permission denied" in refused.err
+    assert "help: check who owns .chameleon, and its permissions" in refused.err
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, 1000, 4096, 65535])
+def test_a_limit_to_the_size_of_files_stops_an_apply_before_the_database(
+    size: int, on_disk: Scene, outside: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        said = on_disk.victim.say("migrate", "--apply")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.status == 1
+    assert "error[CHM2010]: cannot write .chameleon/" in said.err
+    assert on_disk.victim.findings() == []

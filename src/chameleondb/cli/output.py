@@ -220,8 +220,12 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
 def violation_lines(findings: Iterable[Finding], consequence: str) -> list[str]:
     """Return the block that tells of violations."""
     findings = tuple(findings)
-    in_vault = any("ledger" not in f.place for f in findings)
-    what = "Schema vault has been modified!" if in_vault else "The ledger is not what the vault knows of it!"
+    if all(f.code == "UNREADABLE_FILE" for f in findings):
+        what = "Schema vault cannot be read!"
+    elif any("ledger" not in f.place for f in findings):
+        what = "Schema vault has been modified!"
+    else:
+        what = "The ledger is not what the vault knows of it!"
     found = (f"   • {finding}" for finding in findings)
     return ["❌ INTEGRITY VIOLATION DETECTED", *found, f"   🚨 {what}", f"   ❌ {consequence}"]
 

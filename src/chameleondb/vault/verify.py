@@ -68,16 +68,18 @@ def _leftovers(files: VaultFiles) -> Iterator[Finding]:
 
 
 def _versions(files: VaultFiles, history: History, refused: set[str], *, deep: bool) -> Iterator[Finding]:
+    unread = {f.place for f in files.findings if f.code in ("UNREADABLE_FILE", "NOT_A_DIRECTORY")}
     for version in history.versions:
         name = layout.version_file(version.label)
         seen = files.versions.get(name)
         if seen is not None:
             yield from _version(seen, version, history.vault, deep=deep)
-        elif name not in refused:
+        elif name not in refused and layout.VERSIONS not in unread:
             yield Finding(
                 code="VERSION_MISSING", place=name, message="is missing", expected=f"sha256 {version.id}", hint=RESTORE
             )
-        yield from _hash_file(files, version, refused)
+        if layout.HASHES not in unread:
+            yield from _hash_file(files, version, refused)
 
 
 def _version(seen: Glance, version: Version, vault: str, *, deep: bool) -> Iterator[Finding]:
