@@ -7,6 +7,7 @@ hashed and parsed. Nothing found here raises: whatever cannot be read is a findi
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from chameleondb.vault import layout
 from chameleondb.vault.snapshot import Glance, glance
 
 RESTORE = "restore .chameleon/vault from git or a backup"
-_TRIES = 3
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ def read_files(data: Path, *, deep: bool = True) -> VaultFiles:
 
 
 class _Reader:
-    """One pass over the files. Order: manifest, log, versions, so that what is named is there by then."""
+    """One pass over the files, in the opposite order of writing: what one of them names is there in the next."""
 
     def __init__(self, data: Path, *, deep: bool) -> None:
         self.data = data
@@ -130,7 +131,7 @@ class _Reader:
         for name, bytes_max in known.items():
             if name in names:
                 self.single[name] = self._file(folder, name, name, bytes_max, names)
-        folders = {layout.VERSIONS: self._versions, layout.HASHES: self._hashes}
+        folders = {layout.HASHES: self._hashes, layout.VERSIONS: self._versions}
         for name, read in folders.items():
             if name in names:
                 self._enter(folder, name, name, read)
@@ -212,24 +213,28 @@ class _Reader:
             self._unreadable(place, error)
 
     def _file(self, folder: Folder, name: str, place: str, bytes_max: int, beside: list[str]) -> bytes | None:
-        """Return a file's bytes; None, and a finding, if it is not to be read."""
-        try:
-            status = folder.status(name)
-            if not stat.S_ISREG(status.st_mode):
-                self._add("UNSAFE_FILE", place, "not a regular file", hint=RESTORE)
+        """Return a file's bytes; None if it is gone, and with a finding if it is not to be read."""
+        for _ in range(_TRIES):
+            try:
+                status = folder.status(name)
+                if problem := _why_unsafe(folder, status, beside):
+                    self._add("UNSAFE_FILE", place, problem, hint=RESTORE)
+                    return None
+                data = folder.read(name, status, bytes_max) if status.st_size <= bytes_max else None
+            except FileNotFoundError:
                 return None
-            if status.st_nlink > 1 + _links_of_writer(folder, status, beside):
-                self._add("UNSAFE_FILE", place, "has another name somewhere else (a hard link)", hint=RESTORE)
+            except OSError as error:
+                if error.errno == errno.ESTALE:
+                    continue  # a writer has just put another in its place
+                self._unreadable(place, error)
                 return None
             self._check_access(place, status)
-            data = folder.read(name, status, bytes_max) if status.st_size <= bytes_max else None
-        except OSError as error:
-            self._unreadable(place, error)
-            return None
-        if data is None or len(data) > bytes_max:  # it may have grown meanwhile
-            self._add("FILE_TOO_LARGE", place, f"larger than {bytes_max:,} bytes", hint=RESTORE)
-            return None
-        return data
+            if data is None or len(data) > bytes_max:  # it may have grown meanwhile
+                self._add("FILE_TOO_LARGE", place, f"larger than {bytes_max:,} bytes", hint=RESTORE)
+                return None
+            return data
+        self._add("UNREADABLE_FILE", place, "changes all the time", hint="see what is writing to it")
+        return None
 
     def _check_access(self, place: str, status: os.stat_result) -> None:
         if status.st_uid not in self.owners:
@@ -264,15 +269,23 @@ def _has_label(name: str, suffix: str) -> bool:
 
 
 def _marks(folder: Folder) -> list[tuple[int, int, int] | None]:
-    """Return what changes when the log or the manifest does."""
+    """Return what changes when a file does, or the names in a directory."""
     marks: list[tuple[int, int, int] | None] = []
-    for name in (layout.MANIFEST, layout.LOG):
+    for name in (layout.MANIFEST, layout.LOG, layout.HASHES, layout.VERSIONS):
         try:
             status = folder.status(name)
             marks.append((status.st_ino, status.st_size, status.st_mtime_ns))
         except OSError:
             marks.append(None)
     return marks
+
+
+def _why_unsafe(folder: Folder, status: os.stat_result, beside: list[str]) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_nlink > 1 + _links_of_writer(folder, status, beside):
+        return "has another name somewhere else (a hard link)"
+    return None
 
 
 def _links_of_writer(folder: Folder, status: os.stat_result, beside: list[str]) -> int:

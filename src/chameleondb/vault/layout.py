@@ -22,22 +22,14 @@ HASH_BYTES_MAX = 1024
 DIRECTORY_MODE, FILE_MODE, FIXED_MODE, PRIVATE_MODE = 0o755, 0o644, 0o444, 0o700
 
 NONE = "none"
-ID = re.compile(r"[0-9a-f]{64}")
 LABEL = re.compile(r"\Av[0-9]{3,6}\Z")
 TEMPORARY = re.compile(r"\A\..*\.[0-9a-f]{16}\.tmp\Z", re.DOTALL)
 BY_HASH = re.compile(r"\A([0-9a-f]{64})\.json\Z")
 
 
-def label(number: int) -> str:
+def label(depth: int) -> str:
     """Return the label of the version at a depth of the chain: ``v002``."""
-    return f"v{number:03}"
-
-
-def number(text: str) -> int:
-    """Return the depth that a label stands for. Raises: ValueError if it is not the label of any."""
-    if not LABEL.match(text) or label(int(text[1:])) != text or text == label(0):
-        raise ValueError(f"not a version: {text!r}")
-    return int(text[1:])
+    return f"v{depth:03}"
 
 
 def version_file(label: str) -> str:

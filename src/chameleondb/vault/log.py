@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from chameleondb.vault.strict_json import whole_characters
+
 DOMAIN = b"chameleon.log/1\n"
 
 _TEXT = r'[A-Za-z0-9._:/+-]+|"(?:[ !#-\[\]-~]|\\(?:["\\bfnrt]|u[0-9a-f]{4}))*"'
@@ -107,7 +109,7 @@ def make(action: str, fields: Mapping[str, str], *, now: datetime, seq: int, pre
     Raises: BadFields if the fields are not those of the action.
     """
     time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    clean = {name: value.encode("utf-8", "replace").decode("utf-8") for name, value in fields.items()}
+    clean = {name: whole_characters(value) for name, value in fields.items()}
     text = _head(time, action, clean, seq, prev)
     return parse(f"{text} sum={_sum(text)}".encode("ascii"))
 

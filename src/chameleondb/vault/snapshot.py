@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from chameleondb.vault import layout, strict_json
-from chameleondb.vault.strict_json import NotCanonical, Problem
+from chameleondb.vault.strict_json import NotCanonical, Problem, whole_characters
 
 FORMAT = "chameleon.version/1"
 
@@ -50,11 +50,6 @@ class Snapshot:
                 "sources": [{**source, "path": whole_characters(source["path"])} for source in self.sources],
             }
         )
-
-
-def whole_characters(text: str) -> str:
-    """Return a text with question marks for half characters: names of the system may hold them, a file cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 _TYPES: dict[str, type] = {

@@ -68,6 +68,11 @@ def read(data: bytes, *, bytes_max: int) -> Any:
     return value
 
 
+def whole_characters(text: str) -> str:
+    """Return a text with question marks for half characters: names of the system may hold them, a file cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _parse(text: str, **options: Any) -> Any:
     try:
         return json.loads(text, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number, **options)
