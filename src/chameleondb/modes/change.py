@@ -17,6 +17,7 @@ from chameleondb.modes.policy import Mode
 NEVER = "none"
 PERIOD_DEFAULT = timedelta(minutes=30)
 PERIOD_MAX = timedelta(hours=24)
+_SKEW_MAX = timedelta(hours=1)  # by which two clocks may differ
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -75,13 +76,16 @@ def is_sound(change: ModeChange, last: ModeChange | None, key: PublicKey | None)
 
 
 def effective(changes: Iterable[ModeChange], now: datetime) -> Mode:
-    """Return the mode in force at `now`: that of the last change, readonly if it has ended or there is none."""
+    """Return the mode in force at `now`: that of the last change; readonly if there is none, or it is not its time.
+
+    A change that ends later than any could was made by a clock that was ahead, and would last as much longer.
+    """
     last = None
     for change in changes:
         last = change
-    if last is None or (last.to is not Mode.READONLY and not (is_time(last.until) and now < parse_time(last.until))):
+    if last is None or last.to is Mode.READONLY or not is_time(last.until):
         return Mode.READONLY
-    return last.to
+    return last.to if now < parse_time(last.until) <= now + PERIOD_MAX + _SKEW_MAX else Mode.READONLY
 
 
 def is_time(text: str) -> bool:

@@ -92,12 +92,11 @@ def effective_mode(history: History, connection: Connection | None, now: Callabl
 def in_force(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Force:
     """Return what a history and a database say. Raises: IntegrityError, DatabaseError.
 
-    The time is the server's; without one, no earlier than that of the log's last line.
+    The time is the server's; without one, it is `local_time`.
     """
     is_signed = not any(f.code in FORGED for f in rules.check(history.lines))
     if connection is None:
-        time = max(now(), parse_time(history.lines[-1].time))
-        return Force(history=history, told=None, now=time, is_signed=is_signed)
+        return Force(history=history, told=None, now=local_time(history, now), is_signed=is_signed)
     told = _read_told(history, connection)
     return Force(
         history=history,
@@ -106,6 +105,15 @@ def in_force(history: History, connection: Connection | None, now: Callable[[], 
         findings=tuple(check(history, told)) if told else (),
         is_signed=is_signed,
     )
+
+
+def local_time(history: History, now: Callable[[], datetime]) -> datetime:
+    """Return this machine's time, but none before the log's last line: clocks are put back.
+
+    A line that is days ahead was written by a clock that was wrong, and tells nothing.
+    """
+    time, last = now(), parse_time(history.lines[-1].time)
+    return last if time < last <= time + change.PERIOD_MAX else time
 
 
 def _read_told(history: History, connection: Connection) -> Told | None:

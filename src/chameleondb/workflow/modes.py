@@ -27,7 +27,7 @@ from chameleondb.postgres.server import read_ownership
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History
 from chameleondb.vault.store import Store
-from chameleondb.workflow.in_force import Force, anchored, current_key, in_force, is_trusted
+from chameleondb.workflow.in_force import Force, anchored, current_key, in_force, is_trusted, local_time
 from chameleondb.workflow.trust import inspect
 
 _RUN_DEADLINE_S = 5.0
@@ -225,8 +225,7 @@ class Modes:
         raise ModeError("CHM2103", "invalid mode password", hint="a lost one: `chameleon config auth reset-password`")
 
     def _check_patience(self, history: History) -> None:
-        now = max(self._now(), parse_time(history.lines[-1].time))
-        wait = attempts.remaining(_failures(history), now)
+        wait = attempts.remaining(_failures(history), local_time(history, self._now))
         if wait:
             raise ModeError("CHM2104", f"too many wrong passwords: try again in {wait.total_seconds():.0f} s")
 
