@@ -194,6 +194,12 @@ class Folder:
                 os.fchmod(made._handle, mode)
             os.fsync(self._handle)
 
+    def made(self, name: str, *, mode: int) -> Folder:
+        """Open a directory in this one, made if need be: git keeps no empty ones. Raises: OSError."""
+        with contextlib.suppress(FileExistsError):
+            self.make(name, mode=mode)
+        return self.enter(name)
+
     def permit(self, *, mode: int) -> None:
         """Set the permissions of this directory. Raises: OSError."""
         with self._named():
@@ -341,12 +347,7 @@ class Folder:
         with self._named(name):
             handle = os.open(temporary, _NEW, 0o600, dir_fd=self._handle)
             try:
-                try:
-                    os.fchmod(handle, mode)
-                    _write_all(handle, data)
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                _fill(handle, data, mode)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=self._handle)
@@ -376,17 +377,22 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     temporary = path.with_name(temporary_name(path.name))
     handle = os.open(temporary, _NEW, 0o600)
     try:
-        try:
-            if sys.platform != "win32":
-                os.fchmod(handle, mode)
-            _write_all(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _fill(handle, data, mode)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return temporary
+
+
+def _fill(handle: int, data: bytes, mode: int) -> None:
+    """Write a new file that is open, make it safe, and close it."""
+    try:
+        if sys.platform != "win32":
+            os.fchmod(handle, mode)
+        _write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -83,8 +83,7 @@ def _verify(app: App, connection: Any) -> None:
     """Stop at any violation; say what is left of an interrupted run. Raises: IntegrityError."""
     from chameleondb.findings import Severity, of_severity
     from chameleondb.workflow.pins import Pins, state_folder
-    from chameleondb.workflow.release import aborted
-    from chameleondb.workflow.trust import inspect
+    from chameleondb.workflow.trust import aborted, inspect
 
     found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
     if found.violations:

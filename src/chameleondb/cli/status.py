@@ -64,7 +64,6 @@ def command(app: App) -> int:
 def _look(app: App) -> _State:
     from chameleondb.vault.store import Store
     from chameleondb.workflow.clock import now
-    from chameleondb.workflow.in_force import in_force
     from chameleondb.workflow.pins import Pins, state_folder
     from chameleondb.workflow.release import interrupted_version
     from chameleondb.workflow.status import Drift, find_drift, version_here
@@ -84,12 +83,11 @@ def _look(app: App) -> _State:
             what = _pending(app, connection)
         except ChameleonError as error:
             problem = error
-    mode = in_force(found.history, connection, now) if found.history else None
     head = found.ledgered.head if found.ledgered else None
     return _State(
         found=found,
         drift=drift,
-        mode=mode,
+        mode=found.force,
         what=what,
         here=version_here(found),
         interrupted=interrupted_version(found.history, head) if found.history and head else None,

@@ -15,11 +15,13 @@ _OLDEST_VERSION = 140000
 # Statistics and data, which come and go without a change of any definition.
 _NO_DEFINITIONS = ("pg_statistic", "pg_statistic_ext_data", "pg_largeobject", "pg_subscription_rel")
 
+# The planner would ask for the privileges of every user's table first.
 _CATALOGS = """
-    SELECT c.relname FROM pg_catalog.pg_class c
-     WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL(%s)
-       AND (NOT c.relisshared OR c.relname = 'pg_tablespace') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-     ORDER BY c.relname"""
+    WITH catalogs AS MATERIALIZED (
+        SELECT c.oid, c.relname FROM pg_catalog.pg_class c
+         WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL(%s)
+           AND (NOT c.relisshared OR c.relname = 'pg_tablespace'))
+    SELECT relname FROM catalogs WHERE pg_catalog.has_table_privilege(oid, 'SELECT') ORDER BY relname"""
 
 _SERVER = """
     SELECT pg_catalog.version() || ' ' || pg_catalog.pg_postmaster_start_time() || ' '

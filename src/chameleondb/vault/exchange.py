@@ -6,12 +6,11 @@ nothing is taken away before it is safe under its hash.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from chameleondb.disk import Folder
 from chameleondb.vault import layout
-from chameleondb.vault.tree import bytes_max, is_hash_name, is_version_name
+from chameleondb.vault.tree import bytes_max
 
 
 def exchange(vault: Folder, files: Mapping[str, bytes]) -> None:
@@ -21,16 +20,16 @@ def exchange(vault: Folder, files: Mapping[str, bytes]) -> None:
     """
     aside = f"{layout.VERSIONS}/{layout.SUPERSEDED}/"
     with (
-        _made(vault, layout.VERSIONS) as versions,
-        _made(vault, layout.HASHES) as hashes,
+        vault.made(layout.VERSIONS, mode=layout.DIRECTORY_MODE) as versions,
+        vault.made(layout.HASHES, mode=layout.DIRECTORY_MODE) as hashes,
     ):
         kept = _below(files, aside)
         if kept:
-            with _made(versions, layout.SUPERSEDED) as superseded:
+            with versions.made(layout.SUPERSEDED, mode=layout.DIRECTORY_MODE) as superseded:
                 _put(superseded, kept, aside)
         for folder, name, is_ours in (
-            (versions, layout.VERSIONS, is_version_name),
-            (hashes, layout.HASHES, is_hash_name),
+            (versions, layout.VERSIONS, layout.is_version_file),
+            (hashes, layout.HASHES, layout.is_hash_file),
         ):
             wanted = _below(files, f"{name}/")
             _put(folder, wanted, f"{name}/")
@@ -58,11 +57,3 @@ def _content(folder: Folder, name: str, path: str) -> bytes | None:
 def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     found = {path.removeprefix(folder): data for path, data in files.items() if path.startswith(folder)}
     return {name: data for name, data in found.items() if "/" not in name}
-
-
-@contextlib.contextmanager
-def _made(parent: Folder, name: str) -> Iterator[Folder]:
-    with contextlib.suppress(FileExistsError):
-        parent.make(name, mode=layout.DIRECTORY_MODE)
-    with parent.enter(name) as folder:
-        yield folder

@@ -139,12 +139,15 @@ class _Reader:
         self.was_moving = before != _marks(folder)
 
     def _versions(self, folder: Folder, names: list[str]) -> None:
-        versions = [n for n in names if _has_label(n, ".json")]
+        versions = [n for n in names if layout.is_version_file(n)]
+        whole_lines = (self.single.get(layout.LOG) or b"").rpartition(b"\n")[0]
         for name in versions:
             data = self._file(folder, name, name, layout.VERSION_BYTES_MAX, names)
             if data is not None:
-                # The newest may be what a killed run left; only its content can tell.
-                self.versions[name] = glance(data, deep=self.deep or name == versions[-1])
+                self.versions[name] = found = glance(data, deep=self.deep)
+                if name == versions[-1] and found.sha256.encode("ascii") not in whole_lines:
+                    # It may be what a killed run left; only its content can tell.
+                    self.versions[name] = glance(data, deep=True)
         kept = {layout.SUPERSEDED: self._superseded, layout.ORPHANS: self._orphans}
         for name, read in kept.items():
             if name in names:
@@ -152,7 +155,7 @@ class _Reader:
         self._rest(folder, f"{layout.VERSIONS}/", [n for n in names if n not in versions and n not in kept])
 
     def _hashes(self, folder: Folder, names: list[str]) -> None:
-        hashes = [n for n in names if _has_label(n, ".hash")]
+        hashes = [n for n in names if layout.is_hash_file(n)]
         for name in hashes:
             data = self._file(folder, name, f"{layout.HASHES}/{name}", layout.HASH_BYTES_MAX, names)
             if data is not None:
@@ -262,10 +265,6 @@ class _Reader:
     def _add(self, code: str, place: str, message: str, *, actual: str | None = None, hint: str) -> None:
         shown = place.encode("utf-8", "backslashreplace").decode()
         self.findings.append(Finding(code=code, place=shown, message=message, actual=actual, hint=hint))
-
-
-def _has_label(name: str, suffix: str) -> bool:
-    return name.endswith(suffix) and layout.LABEL.match(name.removesuffix(suffix)) is not None
 
 
 def _marks(folder: Folder) -> list[tuple[int, int, int] | None]:

@@ -42,6 +42,16 @@ def hash_file(label: str) -> str:
     return f"{label}.hash"
 
 
+def is_version_file(name: str) -> bool:
+    """Whether a file in `versions` has the name of a version."""
+    return name.endswith(".json") and LABEL.match(name.removesuffix(".json")) is not None
+
+
+def is_hash_file(name: str) -> bool:
+    """Whether a file in `hashes` has the name of a version's hash."""
+    return name.endswith(".hash") and LABEL.match(name.removesuffix(".hash")) is not None
+
+
 def hash_text(label: str, sha256: str) -> bytes:
     """Return what a version's hash file holds: the form that ``sha256sum -c`` reads in `versions`."""
     return f"{sha256}  {version_file(label)}\n".encode("ascii")

@@ -128,7 +128,7 @@ class Store:
                 if (mode := data.status().st_mode) & 0o022:
                     data.permit(mode=mode & 0o7755)
                 fresh = disk.temporary_name(layout.VAULT)
-                with _made(data, fresh, layout.DIRECTORY_MODE) as vault:
+                with data.made(fresh, mode=layout.DIRECTORY_MODE) as vault:
                     vault.make(layout.VERSIONS, mode=layout.DIRECTORY_MODE)
                     vault.make(layout.HASHES, mode=layout.DIRECTORY_MODE)
                     vault.create(layout.LOG, f"{line.text}\n".encode("ascii"), mode=layout.FILE_MODE)
@@ -155,8 +155,8 @@ class Store:
         digest = sha256(content).hexdigest()
         with self._telling(), self._vault() as vault:
             with (
-                _made(vault, layout.VERSIONS, layout.DIRECTORY_MODE) as versions,
-                _made(vault, layout.HASHES, layout.DIRECTORY_MODE) as hashes,
+                vault.made(layout.VERSIONS, mode=layout.DIRECTORY_MODE) as versions,
+                vault.made(layout.HASHES, mode=layout.DIRECTORY_MODE) as hashes,
             ):
                 _put_version(versions, hashes, new.version, content)
                 text = layout.hash_text(new.version, digest)
@@ -223,7 +223,7 @@ class Store:
             vault.try_append(layout.LOG)
             vault.try_create(_ROOM_BYTES)
             for name in (layout.VERSIONS, layout.HASHES):
-                with _made(vault, name, layout.DIRECTORY_MODE) as folder:
+                with vault.made(name, mode=layout.DIRECTORY_MODE) as folder:
                     folder.try_create(0)
 
     def _append(self, vault: Folder, history: History, action: str, fields: dict[str, str]) -> History:
@@ -270,7 +270,7 @@ class Store:
         note = f"process {os.getpid()} on {socket.gethostname()} since {started}: {command}\n"
         with self._telling():
             disk.make_directory(self.data)
-            with self._open() as data, _made(data, layout.LOCAL, layout.PRIVATE_MODE) as local:
+            with self._open() as data, data.made(layout.LOCAL, mode=layout.PRIVATE_MODE) as local:
                 return local.open_lock(layout.LOCK, note.encode("utf-8", "replace"))
 
     def _holder(self) -> str:
@@ -278,15 +278,6 @@ class Store:
         with self._telling(), self._open() as data, data.enter(layout.LOCAL) as local:
             note = local.read(layout.LOCK, local.status(layout.LOCK), 1024)
             return note.decode("utf-8", "replace").strip() or "unknown"
-
-
-@contextlib.contextmanager
-def _made(parent: Folder, name: str, mode: int) -> Iterator[Folder]:
-    """Open a directory that is made if need be: git keeps no empty ones."""
-    with contextlib.suppress(FileExistsError):
-        parent.make(name, mode=mode)
-    with parent.enter(name) as folder:
-        yield folder
 
 
 def _sweep(data: Folder, leftovers: Iterable[str]) -> list[str]:
@@ -321,7 +312,7 @@ def _put_version(versions: Folder, hashes: Folder, label: str, content: bytes) -
 def _set_aside(versions: Folder, hashes: Folder, label: str, digest: str) -> None:
     # The hash first: without a file of its name it would look like something that was put there.
     hashes.remove(layout.hash_file(label))
-    with _made(versions, layout.ORPHANS, layout.DIRECTORY_MODE) as orphans:
+    with versions.made(layout.ORPHANS, mode=layout.DIRECTORY_MODE) as orphans:
         versions.move(layout.version_file(label), orphans, f"{digest}.json")
 
 
@@ -329,7 +320,7 @@ def _set_orphan_aside(vault: Folder, verified: Verified, history: History) -> li
     orphan = orphan_of(verified.files, history)
     if orphan is None or orphan.version is None:
         return []
-    with vault.enter(layout.VERSIONS) as versions, _made(vault, layout.HASHES, layout.DIRECTORY_MODE) as hashes:
+    with vault.enter(layout.VERSIONS) as versions, vault.made(layout.HASHES, mode=layout.DIRECTORY_MODE) as hashes:
         _set_aside(versions, hashes, orphan.version, orphan.sha256)
     return [layout.version_file(orphan.version)]
 
@@ -348,7 +339,7 @@ def _write_hashes(vault: Folder, verified: Verified, history: History) -> list[s
     missing = [v for v in history.versions if layout.hash_file(v.label) not in verified.files.hashes]
     if not missing:
         return []
-    with _made(vault, layout.HASHES, layout.DIRECTORY_MODE) as hashes:
+    with vault.made(layout.HASHES, mode=layout.DIRECTORY_MODE) as hashes:
         for version in missing:
             text = layout.hash_text(version.label, version.id)
             hashes.replace(layout.hash_file(version.label), text, mode=layout.FIXED_MODE)

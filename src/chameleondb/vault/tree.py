@@ -33,7 +33,7 @@ def files_of(contents: Mapping[str, bytes]) -> VaultFiles:
         manifest=contents.get(layout.MANIFEST),
         log=contents.get(layout.LOG),
         versions=dict(_versions(contents)),
-        hashes={name: data for name, data in _below(contents, f"{layout.HASHES}/") if is_hash_name(name)},
+        hashes={name: data for name, data in _below(contents, f"{layout.HASHES}/") if layout.is_hash_file(name)},
         superseded=frozenset(_by_hash(contents, _SUPERSEDED)),
         findings=tuple(_findings(contents)),
     )
@@ -44,24 +44,14 @@ def by_id(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     files = [
         data
         for path, data in contents.items()
-        if path.startswith(_SUPERSEDED) or is_version_name(path.removeprefix(f"{layout.VERSIONS}/"))
+        if path.startswith(_SUPERSEDED) or layout.is_version_file(path.removeprefix(f"{layout.VERSIONS}/"))
     ]
     return {sha256(data).hexdigest(): data for data in files}
 
 
-def is_version_name(name: str) -> bool:
-    """Tell whether a file in `versions` has the name of a version."""
-    return name.endswith(".json") and layout.LABEL.match(name.removesuffix(".json")) is not None
-
-
-def is_hash_name(name: str) -> bool:
-    """Tell whether a file in `hashes` has the name of a version's hash."""
-    return name.endswith(".hash") and layout.LABEL.match(name.removesuffix(".hash")) is not None
-
-
 def _versions(contents: Mapping[str, bytes]) -> Iterator[tuple[str, Glance]]:
     for name, data in _below(contents, f"{layout.VERSIONS}/"):
-        if is_version_name(name):
+        if layout.is_version_file(name):
             yield name, glance(data, deep=True)
 
 
@@ -81,8 +71,8 @@ def _below(contents: Mapping[str, bytes], folder: str) -> Iterator[tuple[str, by
 
 def _findings(contents: Mapping[str, bytes]) -> Iterator[Finding]:
     known = {layout.MANIFEST, layout.LOG}
-    known |= {f"{layout.VERSIONS}/{n}" for n, _ in _below(contents, f"{layout.VERSIONS}/") if is_version_name(n)}
-    known |= {f"{layout.HASHES}/{n}" for n, _ in _below(contents, f"{layout.HASHES}/") if is_hash_name(n)}
+    known |= {f"{layout.VERSIONS}/{n}" for n, _ in _below(contents, f"{layout.VERSIONS}/") if layout.is_version_file(n)}
+    known |= {f"{layout.HASHES}/{n}" for n, _ in _below(contents, f"{layout.HASHES}/") if layout.is_hash_file(n)}
     for folder in (_SUPERSEDED, _ORPHANS):
         names = {n for n, _ in _below(contents, folder) if layout.BY_HASH.match(n)}
         known |= {f"{folder}{n}" for n in names}

@@ -15,12 +15,13 @@ from chameleondb.modes import change
 from chameleondb.modes.change import ModeChange, parse_time
 from chameleondb.modes.key import UNSIGNED, PublicKey
 from chameleondb.modes.policy import Mode
-from chameleondb.postgres.ledger import Head, Registered, read_head, read_keys, read_modes, read_rows
+from chameleondb.postgres.ledger import Head, Registered, read_keys, read_modes
 from chameleondb.postgres.server import read_time
 from chameleondb.postgres.session import Connection
 from chameleondb.vault import rules
 from chameleondb.vault.history import History
 from chameleondb.vault.log import Line
+from chameleondb.workflow.ledgered import Ledgered, read_ledger
 
 _PLACE = "chameleon.ledger"
 
@@ -86,18 +87,20 @@ class Force:
 
 def effective_mode(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Mode:
     """Return the mode in force for a history and a database. Raises: IntegrityError, DatabaseError."""
-    return in_force(history, connection, now).mode
+    return in_force(history, connection, read_ledger(connection) if connection else None, now).mode
 
 
-def in_force(history: History, connection: Connection | None, now: Callable[[], datetime]) -> Force:
-    """Return what a history and a database say. Raises: IntegrityError, DatabaseError.
+def in_force(
+    history: History, connection: Connection | None, ledgered: Ledgered | None, now: Callable[[], datetime]
+) -> Force:
+    """Return what a history and a database say, whose ledger was read before. Raises: IntegrityError, DatabaseError.
 
     The time is the server's; without one, it is `local_time`.
     """
     is_signed = not any(f.code in FORGED for f in rules.check(history.lines))
     if connection is None:
         return Force(history=history, told=None, now=local_time(history, now), is_signed=is_signed)
-    told = _read_told(history, connection)
+    told = _read_told(history, connection, ledgered) if ledgered else None
     return Force(
         history=history,
         told=told,
@@ -116,12 +119,12 @@ def local_time(history: History, now: Callable[[], datetime]) -> datetime:
     return last if time < last <= time + change.PERIOD_MAX else time
 
 
-def _read_told(history: History, connection: Connection) -> Told | None:
-    head = read_head(connection)
-    if not head.exists or not head.readable or head.vault_id != history.vault:
+def _read_told(history: History, connection: Connection, ledgered: Ledgered) -> Told | None:
+    head = ledgered.head
+    if head.vault_id != history.vault:
         return None
     keys = read_keys(connection)
-    rows = [r for r in read_rows(connection) if r.kind == "AUTH" or (r.kind == "REPAIR" and r.version_id is None)]
+    rows = [r for r in ledgered.rows if r.kind == "AUTH" or (r.kind == "REPAIR" and r.version_id is None)]
     is_anchored = bool(rows) and rows[-1].kind == "AUTH"
     sound, forged = divided(read_modes(connection), keys, history.vault)
     return Told(head=head, changes=sound, forged=forged, key=keys[-1] if is_anchored else None)

@@ -28,6 +28,7 @@ from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History
 from chameleondb.vault.store import Store
 from chameleondb.workflow.in_force import Force, anchored, current_key, in_force, is_trusted, local_time
+from chameleondb.workflow.ledgered import read_ledger
 from chameleondb.workflow.trust import inspect
 
 _RUN_DEADLINE_S = 5.0
@@ -165,9 +166,9 @@ class Modes:
 
         With `is_forgiving`, they may disagree about who may change the mode: locking and resetting end that.
         """
-        found = inspect(self.project.data, self.connection, deep=False, memory=None)
+        found = inspect(self.project.data, self.connection, deep=False, memory=None, now=self._now)
         violations = tuple(f for f in found.violations if f.code not in _RESTORED)
-        force = in_force(found.history, self.connection, self._now) if found.history else None
+        force = found.force
         if force is not None and is_forgiving:
             violations = tuple(f for f in violations if f not in force.findings)
         if violations:
@@ -266,7 +267,8 @@ class Modes:
         """Give the ledger of this vault, if there is one, a copy of the newest key."""
         history = self._store.read(deep=False).history
         assert history is not None
-        told = in_force(history, self.connection, self._now).told
+        ledgered = read_ledger(self.connection) if self.connection else None
+        told = in_force(history, self.connection, ledgered, self._now).told
         if told is not None and not self.untold:
             with self._telling():
                 self._record(told.head, {"kind": "AUTH", **history.keys[-1].fields()}, history)

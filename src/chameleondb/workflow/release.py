@@ -20,8 +20,7 @@ from typing import Protocol
 from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
 from chameleondb.config import Project
-from chameleondb.errors import ChameleonError, IntegrityError, StalePlan
-from chameleondb.findings import Finding
+from chameleondb.errors import ChameleonError, StalePlan
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
@@ -31,7 +30,8 @@ from chameleondb.vault.history import History, Version
 from chameleondb.vault.store import Store
 from chameleondb.workflow.author import author
 from chameleondb.workflow.elaboration import OpenShadow
-from chameleondb.workflow.in_force import FORGED, anchored, current_key, effective_mode, in_force
+from chameleondb.workflow.in_force import FORGED, anchored, current_key, in_force
+from chameleondb.workflow.ledgered import Ledgered, read_ledger
 from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
@@ -39,10 +39,9 @@ from chameleondb.workflow.source import Files
 from chameleondb.workflow.trust import (
     NO_VAULT,
     Inspection,
-    Ledgered,
+    aborted,
     inspect,
     missing_receipts,
-    read_ledger,
     remember,
     set_aside_version,
 )
@@ -214,7 +213,7 @@ class Release:
             return False
         if not codes & {"VAULT_LOG_REWRITTEN", "VAULT_ROLLED_BACK", "LEDGER_FOREIGN_VAULT"}:
             return True
-        told = in_force(found.history, self.connection, self.now).told
+        told = found.force.told if found.force else None
         return told is not None and told.key is not None
 
     def _adopt(self, found: Inspection) -> None:
@@ -265,7 +264,7 @@ class Release:
         if not known and (history is None or not history.receipts):
             return Mode.STANDARD
         assert history is not None  # a ledger of some vault would have been a violation
-        return effective_mode(history, self.connection, self.now)
+        return in_force(history, self.connection, self.ledgered, self.now).mode
 
     def bring(
         self,
@@ -390,11 +389,6 @@ def _registered(history: History, version: Version) -> Registered:
     )
 
 
-def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
-    """Return the error for a migration that findings forbid."""
-    return IntegrityError(findings, consequence="Migration aborted for safety", hint=_hint(findings))
-
-
 def _require_sound(found: Inspection, *, adopt: bool) -> None:
     """Stop at violations, and at what only `adopt` answers if that is not asked for.
 
@@ -406,8 +400,3 @@ def _require_sound(found: Inspection, *, adopt: bool) -> None:
     for finding in found.findings:
         if finding.code in ADOPTABLE and not adopt:
             raise StalePlan("CHM1014", finding.message, hint=finding.hint)
-
-
-def _hint(findings: Iterable[Finding]) -> str:
-    hints = dict.fromkeys(f.hint for f in findings if f.hint)
-    return "; ".join(hints) or "see `chameleon verify` and `cat .chameleon/vault/integrity.log`"

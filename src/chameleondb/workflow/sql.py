@@ -25,9 +25,10 @@ from chameleondb.postgres.statements import Result, run_recorded
 from chameleondb.syntax import sql as syntax
 from chameleondb.workflow.in_force import anchored, effective_mode
 from chameleondb.workflow.journal import Journal
+from chameleondb.workflow.ledgered import read_ledger
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.redaction import MASK, first_words, may_hold_secret, recorded, without_quoted
-from chameleondb.workflow.trust import inspect, read_ledger, remember
+from chameleondb.workflow.trust import inspect, remember
 
 TEXT_CHARACTERS_MAX = 64 * 1024
 

@@ -10,47 +10,26 @@ away, as CI does, would otherwise look like a history that was cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding, Severity, of_severity
-from chameleondb.postgres.ledger import (
-    DatabaseIdentity,
-    Head,
-    Row,
-    check_rows,
-    protection,
-    read_head,
-    read_identity,
-    read_rows,
-)
+from chameleondb.postgres.ledger import Head, Row, check_rows, protection
 from chameleondb.postgres.session import Connection
-from chameleondb.vault.files import read_files
+from chameleondb.vault.files import RESTORE, read_files
 from chameleondb.vault.history import History, Receipt
 from chameleondb.vault.verify import Verified
 from chameleondb.vault.verify import verify as verify_files
 from chameleondb.workflow import clock, git, pins
-from chameleondb.workflow.in_force import in_force
+from chameleondb.workflow.in_force import Force, in_force
+from chameleondb.workflow.ledgered import Ledgered, read_ledger
 from chameleondb.workflow.pins import Pins, Seen
 
 NO_VAULT = "none"  # in rows written by a program that keeps no vault
-RESTORE = "restore .chameleon/vault from git or a backup"
 _PULL = "git pull, and if both branches made a version, `chameleon vault rebase`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledgered:
-    """What one database says of itself."""
-
-    head: Head
-    rows: tuple[Row, ...]
-    identity: DatabaseIdentity
-
-    @property
-    def applied(self) -> tuple[Row, ...]:
-        """The rows that made a version the database's own."""
-        return tuple(r for r in self.rows if r.kind == "APPLIED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +39,7 @@ class Inspection:
     verified: Verified
     ledgered: Ledgered | None  # None: no database, or the role may not read the ledger
     findings: tuple[Finding, ...]
+    force: Force | None  # what the mode is; None if there is no history
     not_consulted: tuple[str, ...] = field(default=())
 
     @property
@@ -73,7 +53,14 @@ class Inspection:
         return of_severity(self.findings, Severity.VIOLATION)
 
 
-def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pins | None) -> Inspection:
+def inspect(
+    data: Path,
+    connection: Connection | None,
+    *,
+    deep: bool,
+    memory: Pins | None,
+    now: Callable[[], datetime] = clock.now,
+) -> Inspection:
     """Verify the vault below `data`, the ledger of a database, and both against each other and the memory.
 
     Raises: DatabaseError.
@@ -89,6 +76,7 @@ def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pi
         if ledgered is None:
             not_consulted.append("ledger")
     history = verified.history
+    force = in_force(history, connection, ledgered, now) if history else None
     seen = memory.seen(history.vault) if memory and history else None
     if seen is None:
         not_consulted.append("memory")
@@ -98,13 +86,26 @@ def inspect(data: Path, connection: Connection | None, *, deep: bool, memory: Pi
         findings += cross_check(history, ledgered, exists=files.exists)
         if deep:
             findings += protection(connection)
-        if history is not None:
-            findings += in_force(history, connection, clock.now).findings
+        findings += force.findings if force else ()
     if history is not None and seen is not None:
         findings += recall(history, ledgered, seen)
     return Inspection(
-        verified=verified, ledgered=ledgered, findings=tuple(findings), not_consulted=tuple(not_consulted)
+        verified=verified,
+        ledgered=ledgered,
+        findings=tuple(findings),
+        force=force,
+        not_consulted=tuple(not_consulted),
     )
+
+
+def aborted(findings: tuple[Finding, ...]) -> IntegrityError:
+    """Return the error for a migration that findings forbid."""
+    return IntegrityError(findings, consequence="Migration aborted for safety", hint=_hint(findings))
+
+
+def _hint(findings: Iterable[Finding]) -> str:
+    hints = dict.fromkeys(f.hint for f in findings if f.hint)
+    return "; ".join(hints) or "see `chameleon verify` and `cat .chameleon/vault/integrity.log`"
 
 
 def _collision(data: Path, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -113,15 +114,6 @@ def _collision(data: Path, findings: tuple[Finding, ...]) -> tuple[Finding, ...]
     if collision is None:
         return findings
     return collision, *(f for f in findings if f.code not in ("BRANCHES_COLLIDE", "UNKNOWN_FILE"))
-
-
-def read_ledger(connection: Connection) -> Ledgered | None:
-    """Return what a database says of itself; None if the role may not read it. Raises: DatabaseError."""
-    head = read_head(connection)
-    if not head.readable:
-        return None
-    rows = read_rows(connection) if head.exists else ()
-    return Ledgered(head=head, rows=rows, identity=read_identity(connection))
 
 
 def cross_check(history: History | None, ledgered: Ledgered, *, exists: bool = True) -> tuple[Finding, ...]:

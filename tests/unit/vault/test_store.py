@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from chameleondb.errors import ChameleonError, IntegrityError, LockNotAcquired
 from chameleondb.findings import Severity
 from chameleondb.modes.policy import Mode
-from chameleondb.vault import layout
+from chameleondb.vault import layout, manifest
 from chameleondb.vault.history import fold
 from chameleondb.vault.store import Store
 from tests.unit.vault.vaults import Clock, Vault, snapshot, three_versions
@@ -140,6 +141,20 @@ def test_the_same_unregistered_version_is_adopted(vault: Vault) -> None:
     vault.store.register(vault.history, new)
     assert vault.verify().findings == ()
     assert not (vault.folder / "versions" / ".orphans").exists()
+
+
+def test_a_version_whose_line_was_cut_short_was_never_registered(vault: Vault) -> None:
+    new = snapshot(vault.history)
+    before = (vault.folder / "integrity.log").read_bytes()
+    vault.store.register(vault.history, new)
+    line = (vault.folder / "integrity.log").read_bytes()[len(before) :]
+    cut = line.index(b"parent=")
+    (vault.folder / "integrity.log").write_bytes(before + line[:cut])
+    (vault.folder / "manifest.json").write_bytes(manifest.encode(vault.history))
+    assert sha256(new.encode()).hexdigest().encode() in line[:cut]
+    for deep in (True, False):
+        found = {f.code for f in vault.verify(deep=deep).findings}
+        assert found == {"LOG_TORN_TAIL", "ORPHAN_VERSION"}
 
 
 def test_another_unregistered_version_is_set_aside(vault: Vault) -> None:

@@ -111,7 +111,7 @@ def _apply_default(scope: Scope, draft: FieldDraft, default: Value) -> None:
 def _apply_identity(_scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
     options = SequenceOptions(type=draft.type, **values["options"])
     draft.values["identity"] = IdentityColumn(always=values["always"], options=options, sequence=values.get("sequence"))
-    draft.values["not_null"] = NotNull()
+    draft.values["not_null"] = _REQUIRED
 
 
 def _apply_vector(scope: Scope, draft: FieldDraft, _value: bool) -> None:
@@ -157,6 +157,9 @@ _CLAUSES = {
 # --- fields ---
 
 
+_REQUIRED = NotNull()
+
+
 def _serial(scope: Scope, node: Field) -> str | None:
     name = node.type
     plain = not (name.quoted or name.schema or name.many or name.array or name.name in scope.named_types)
@@ -190,7 +193,7 @@ def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
         help = "serial, identity and `not null` make it required: take one off"
         scope.diagnostics.error("CHM0310", message, node.head_span, help=help)
     if not nullable:
-        values.setdefault("not_null", NotNull())
+        values.setdefault("not_null", _REQUIRED)
     obj = Column(id=identity, type=type_, position=len(entity.columns), **values)
     scope.add(entity, obj, node.head_span, docs=node.docs)
     for extra, span in draft.after:
@@ -204,7 +207,7 @@ def _make_serial(scope: Scope, draft: FieldDraft) -> None:
     sequence = serial_sequence(draft.entity.key, draft.id.name, draft.type)
     scope.claim_relation(sequence.id, draft.node.head_span)
     draft.values["default"] = next_value(sequence.id)
-    draft.values["not_null"] = NotNull()
+    draft.values["not_null"] = _REQUIRED
     draft.after.append((sequence, draft.node.head_span))
 
 
@@ -228,7 +231,7 @@ def _finish(scope: Scope) -> None:
             obj = entity.objects[identity]
             assert isinstance(obj, Column)
             if obj.not_null is None:
-                entity.objects[identity] = replace(obj, not_null=NotNull())
+                entity.objects[identity] = replace(obj, not_null=_REQUIRED)
                 message = f"field `{name}` is part of the primary key and never null"
                 scope.diagnostics.warning("CHM0309", message, node.span_of("?"), help="take `?` off")
 

@@ -35,12 +35,14 @@ _REACHED = "(kind = 'APPLIED' OR kind = 'REPAIR' AND version_id IS NOT NULL)"
 
 _HEAD = f"""
 SELECT h.seq, h.hash, (SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'),
-    a.version_id, a.schema_hash, a.body::json->>'version', a.body::json->'namespaces',
+    a.version_id, a.schema_hash, reached.version, reached.namespaces,
     (SELECT vault_id FROM chameleon.ledger WHERE vault_id <> 'none' ORDER BY seq DESC LIMIT 1),
-    b.seq > coalesce(a.seq, 0), b.run::text, b.version_id, b.body::json->>'version', b.body::json->'database'
+    b.seq > coalesce(a.seq, 0), b.run::text, b.version_id, begun.version, begun.database
 FROM (SELECT seq, hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1) h
 LEFT JOIN (SELECT * FROM chameleon.ledger WHERE {_REACHED} ORDER BY seq DESC LIMIT 1) a ON true
-LEFT JOIN (SELECT * FROM chameleon.ledger WHERE kind = 'BEGIN' ORDER BY seq DESC LIMIT 1) b ON true"""
+LEFT JOIN (SELECT * FROM chameleon.ledger WHERE kind = 'BEGIN' ORDER BY seq DESC LIMIT 1) b ON true
+LEFT JOIN pg_catalog.json_to_record(a.body::json) AS reached (version text, namespaces json) ON true
+LEFT JOIN pg_catalog.json_to_record(b.body::json) AS begun (version text, database json) ON true"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
