@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ def diff(
     `context` makes the context for the change rules from the renamed source.
     """
     hints = hints or {}
-    renames = _declared_renames(source, target, hints)
+    renames = _declared_renames(source, target, hints, kinds)
     before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
@@ -103,33 +103,57 @@ def _former(identity: Identity, former: Mapping[Identity, Identity]) -> Identity
     return former.get(identity, identity)
 
 
-def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint]) -> list[Rename]:
+def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple[str, ...]]) -> dict[Identity, Hint]:
+    """Forget each `was` that has been `followed` already: a swap must not be undone by the next run.
+
+    What it lies in may be called otherwise since.
+    """
+
+    def is_followed(identity: Identity, was: tuple[str, ...]) -> bool:
+        holder = identity.holder
+        former = (Identity(holder.space, (*holder.path[:-1], name)) for name in hints.get(holder, Hint()).was)
+        places = (identity, *(Identity(identity.space, (*place.path, identity.name)) for place in former))
+        return any(followed.get(place) == was for place in places)
+
+    return {i: replace(h, was=()) if h.was and is_followed(i, h.was) else h for i, h in hints.items()}
+
+
+def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds) -> list[Rename]:
     """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away."""
-    wanted = {i: hint.was for i, hint in hints.items() if hint.was and i in target}
+    wanted = {i: hint.was for i, hint in hints.items() if hint.was}
+    if not wanted:
+        return []
+    present, future = _names(source, kinds), _names(target, kinds)
     moved: dict[Identity, Identity] = {}
-    for space in ("type", "relation", "column"):
+    for space in ("type", "relation", "column", "label"):
         found: dict[Identity, Identity] = {}
         parents = {new: old for old, new in moved.items()}
         for new, names in wanted.items():
-            if new.space != space:
+            if new.space != space or new not in future:
                 continue
-            table = parents.get(new.table, new.table) if space == "column" else None
+            holder = parents.get(new.holder, new.holder) if space in ("column", "label") else None
             for name in names:
-                if table and name == new.name:
-                    break  # only the table is renamed
-                old = Identity(space, (*table.path, name) if table else (new.path[0], name))
-                if old in source:
+                if holder and name == new.name:
+                    break  # only the holder is renamed
+                old = Identity(space, (*holder.path, name) if holder else (new.path[0], name))
+                if old in present:
                     found[old] = new
                     break
-        moved.update(_effective(found, source))
+        moved.update(_effective(found, present))
     return [Rename(old, new) for old, new in moved.items()]
 
 
-def _effective(found: Mapping[Identity, Identity], source: Schema) -> dict[Identity, Identity]:
+def _names(schema: Schema, kinds: Kinds) -> set[Identity]:
+    """Return what can be renamed: every object, and every part of one."""
+    parts = ((kinds[type(o)].parts, o) for o in schema.objects.values())
+    return {*schema.objects, *(part for of, obj in parts if of is not None for part in of(obj))}
+
+
+def _effective(found: Mapping[Identity, Identity], present: Container[Identity]) -> dict[Identity, Identity]:
     """Leave out renames whose new name is taken by something that stays where it is."""
     effective = {o: n for o, n in found.items() if o != n}
     while True:
-        blocked = [o for o, n in effective.items() if n in source and n not in effective]
+        blocked = [o for o, n in effective.items() if n in present and n not in effective]
         if not blocked:
             return effective
         for old in blocked:
@@ -163,8 +187,13 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
 def _rename_changes(renames: list[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
     former = {r.new: r.old for r in renames}
     for rename in order_renames(renames, target, kinds):
-        old, new = source.get(former[rename.final]), target.get(rename.final)
+        old, new = _whole(former[rename.final], source), _whole(rename.final, target)
         yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(rename.step,))
+
+
+def _whole(identity: Identity, schema: Schema) -> Object | None:
+    """Return an object, or that of which a part is called so."""
+    return schema.get(identity) or schema.get(identity.holder)
 
 
 class _Differ:

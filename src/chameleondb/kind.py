@@ -114,6 +114,9 @@ class Kind(Generic[M]):
     parent: Callable[[M], Identity | None] = lambda _: None
     inline: Callable[[M, Context], str | None] | None = None
     rename: Callable[[M, M], Step] | None = None
+    # What is renamed by itself and is no object, such as a label: all of them; a step for one, by old and new name.
+    parts: Callable[[M], Iterable[Identity]] | None = None
+    rename_part: Callable[[M, str, str], Step] | None = None
     inferred_rename: Callable[[M], bool] = lambda _: False
     renamed: Callable[[M, Renamed], M] | None = None
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.

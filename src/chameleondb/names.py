@@ -55,6 +55,11 @@ class Identity(NamedTuple):
         """The relation that a column or constraint identity lies in."""
         return Identity("relation", self.path[:2])
 
+    @property
+    def holder(self) -> Identity:
+        """What the identity lies in: the type of a label, the relation of anything else."""
+        return Identity("type", self.path[:2]) if self.space == "label" else self.table
+
     def __str__(self) -> str:
         if self.space == "comment":
             return str(Identity(self.path[0], self.path[1:]))
@@ -85,6 +90,11 @@ def constraint(table: Identity, name: str) -> Identity:
 def type_(schema: str, name: str) -> Identity:
     """Return the identity of a type."""
     return Identity("type", (schema, name))
+
+
+def label(enum: Identity, text: str) -> Identity:
+    """Return the identity of a label of an enum type. No object has it: it is a part of one."""
+    return Identity("label", (*enum.path, text))
 
 
 # A constraint that the user did not name has no name until PostgreSQL chooses one. NUL cannot occur in a real name.

@@ -61,18 +61,18 @@ def _expand(source: Schema, ids: Mapping[Identity, Identity]) -> Renamed:
     return full
 
 
-_ORDER = ("type", "relation", "column", "constraint")
+_ORDER = ("type", "relation", "column", "constraint", "label")
 
 
 def order_renames(renames: Iterable[Rename], target: Schema, kinds: Kinds) -> list[RenameStep]:
     """Return the statements in an order in which every new name is free; a swap goes through a name set aside.
 
-    Tables come before their columns, so every statement uses the table's new name.
+    Tables come before their columns, and types before their labels, so every statement uses the holder's new name.
     """
     steps: list[RenameStep] = []
     for space in _ORDER:
         waiting = {r.old: r.new for r in renames if r.old.space == space}
-        if space in ("column", "constraint"):  # the parent has its new name by now
+        if space in ("column", "constraint", "label"):  # the holder has its new name by now
             waiting = {Identity(o.space, (*n.path[:-1], o.name)): n for o, n in waiting.items()}
         steps += _in_order(waiting, target, kinds)
     return steps
@@ -85,7 +85,9 @@ def _in_order(renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds
     while waiting.new:
         old, aside = waiting.next()
         new = waiting.leave(old)
-        yield _statement(old, aside or new, finals[old], target, kinds)
+        found = _statement(old, aside or new, finals[old], target, kinds)
+        # Nobody says the name that was set aside.
+        yield found if old in renames else replace(found, step=replace(found.step, hazards=()))
         if aside is not None:
             finals[aside] = finals[old]
             waiting.add({aside: new})
@@ -137,8 +139,11 @@ def _place(identity: Identity) -> tuple[str, ...]:
 
 
 def _statement(old: Identity, new: Identity, final: Identity, target: Schema, kinds: Kinds) -> RenameStep:
-    obj: Any = target.objects[final]
-    rename = kinds[type(obj)].rename
+    obj: Any = target.get(final) or target.objects[final.holder]
+    kind = kinds[type(obj)]
+    if kind.rename_part is not None and obj.id != final:
+        return RenameStep(final, kind.rename_part(obj, old.name, new.name))
+    rename = kind.rename
     assert rename is not None, f"no rename for {final}"
     before: Object = replace(obj, id=old)
     after: Object = replace(obj, id=new)

@@ -174,6 +174,23 @@ def test_a_swap_is_not_undone_by_the_run_that_finishes_it(db: Database) -> None:
     assert db.rows("SELECT a, b FROM users WHERE id = 1") == [("b1", "a1")]
 
 
+def test_a_swap_of_labels_is_not_undone_by_the_run_that_finishes_it(db: Database) -> None:
+    table = "entity User {\n id: bigint primary,\n mood: Mood,\n}\n"
+    db.run("enum Mood { up, down }\n" + table)
+    db.execute("INSERT INTO users VALUES (1, 'up')")
+
+    def stop(step: Step) -> None:
+        if "ADD VALUE" in step.sql:
+            raise KeyboardInterrupt
+
+    swapped = "enum Mood { down was up, up was down, off }\n" + table
+    with pytest.raises(KeyboardInterrupt):
+        db.run(swapped, heard=Heard(on_begun=stop))
+    assert db.rows("SELECT mood::text FROM users") == [("down",)]
+    db.migrate(swapped)
+    assert db.rows("SELECT mood::text FROM users") == [("down",)]
+
+
 def test_a_unique_index_becomes_a_constraint_of_the_same_name(db: Database) -> None:
     _filled(db, _users('unique index (email) name "by_email"'), rows=10)
     schema = _users('unique (email) name "by_email"')

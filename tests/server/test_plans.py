@@ -102,6 +102,39 @@ def test_columns_swap_each_time_they_are_told_to(db: Database) -> None:
         assert db.rows("SELECT a, b FROM t") == [now]
 
 
+def test_columns_that_swapped_stay_where_they_are_when_their_table_is_renamed(db: Database) -> None:
+    fields = "a: int was b", "b: int was a"
+    db.run(_table("a: int", "b: int"))
+    db.execute("INSERT INTO t VALUES (1, 5, 6)")
+    db.migrate(_table(*fields))
+    for name in ("v", "w"):
+        db.migrate(_table(*fields, name=name, was='was ("v", "t")'))
+        assert db.rows(f"SELECT a, b FROM {name}") == [(6, 5)]
+
+
+def _moods(labels: str, name: str = "Mood") -> str:
+    return f"enum {name} {{ {labels} }}\n" + _table(f"m: {name}", "check (m <> 'up'::mood or id > 0)")
+
+
+@pytest.mark.parametrize("swap", ["down was up, up was down", "up was down, down was up"])
+def test_labels_swap_each_time_they_are_told_to(db: Database, swap: str) -> None:
+    db.run(_moods("up, down"))
+    db.execute("INSERT INTO t VALUES (1, 'up'), (2, 'down')")
+    for labels, first in ((swap, "down"), (f"{swap}, off", "down"), ("up, down, off", "down"), (f"{swap}, off", "up")):
+        db.migrate(_moods(labels))
+        assert db.rows("SELECT m::text FROM t WHERE id = 1") == [(first,)]
+
+
+def test_labels_that_swapped_stay_where_they_are_when_their_type_is_renamed(db: Database) -> None:
+    swap = "down was up, up was down"
+    db.run(_moods("up, down").replace("'::mood", "'"))
+    db.execute("INSERT INTO t VALUES (1, 'up'), (2, 'down')")
+    for name in ("Mood", "State was Mood"):
+        schema = _moods(swap).replace("enum Mood", f"enum {name}").replace("m: Mood", f"m: {name.split()[0]}")
+        db.migrate(schema.replace("'::mood", "'"))
+        assert db.rows("SELECT m::text FROM t WHERE id = 1") == [("down",)]
+
+
 def test_names_move_on_in_a_chain_and_keep_their_history(db: Database) -> None:
     db.run(_table("a: int?", "b: int?"))
     db.execute("INSERT INTO t VALUES (1, 5, 6)")

@@ -184,9 +184,12 @@ _REGCLASS = re.compile(r"'((?:[^']|'')*)'::regclass")
 
 
 def follow_types(text: str, ids: Renamed) -> str:
-    """Return a type or expression with the names of renamed types replaced."""
+    """Return a type or expression with the names of renamed types, and their labels, replaced."""
+    if ids.labels:
+        text = _LABEL.sub(lambda m: f"{ids.labels.get((m[2], m[1]), m[1])}::{m[2]}", text)
     return _QUALIFIED.sub(lambda m: ids.types.get(m[0], m[0]), text) if ids.types else text
 
 
 _NAME = r'(?:(?:[uU]&)?"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_LABEL = re.compile(rf"((?:U&)?'(?:[^']|'')*')::({_NAME}\.{_NAME})(?![\w\"\[])")
 _QUALIFIED = re.compile(rf'(?<![\w".]){_NAME}\.{_NAME}(?![\w"])')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +10,11 @@ from chameleondb.kinds.clauses import alter_table, exclusive, follow
 from chameleondb.kinds.column import Column
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
+from chameleondb.model.renamed import Renamed
 from chameleondb.names import (
     DEFAULT_NAMESPACE,
     Identity,
+    label,
     literal,
     namespace,
     object_name,
@@ -78,16 +79,18 @@ def _enter(scope: Scope, node: Declaration) -> None:
     identity = type_(schema, node.values.get("type") or type_name(node.name))
     scope.claim((identity.space, *identity.path), node.name_span, "CHM0203", f"two types are called `{identity}`")
     labels: dict[str, int] = {}
-    for label, _, at in node.values["values"]:
+    for value, _, at in node.values["values"]:
         span = node.tokens.span(at, at)
-        scope.claim(("value", node.name, label), span, "CHM0204", f"enum `{node.name}` has the value `{label}` twice")
-        labels[label] = at
+        scope.claim(("value", node.name, value), span, "CHM0204", f"enum `{node.name}` has the value `{value}` twice")
+        labels[value] = at
     scope.named_types[node.name] = qualified_type(identity.path)
     scope.type_labels[qualified_type(identity.path)] = tuple(labels)
     scope.add(scope.draft(identity), Enum(id=identity, values=tuple(labels)), node.name_span, node.name, node.docs)
-    renamed = tuple((label, was) for label, was, _ in node.values["values"] if was is not None)
-    if renamed or "was" in node.values:
-        scope.hint(identity, was=node.values.get("was", ()), values_was=renamed)
+    if "was" in node.values:
+        scope.hint(identity, was=node.values["was"])
+    for value, was, _ in node.values["values"]:
+        if was is not None:
+            scope.hint(label(identity, value), was=(was,))
 
 
 def _print(obj: Enum, page: Page) -> list[Line]:
@@ -147,41 +150,10 @@ def _drop(obj: Enum, _context: Context) -> list[Step]:
 
 
 def _set_values(old: Enum, new: Enum, context: Context) -> list[Step]:
-    """Rename labels, then add the new ones where they belong; if one goes or moves, build the type anew."""
-    renames = {o: n for n, o in context.hint(new.id).values_was if o in old.values and n not in old.values}
-    swaps = _swapped(old, new, context)
-    renames.update(swaps)
-    values = tuple(renames.get(v, v) for v in old.values)
-    kept = [v for v in new.values if v in values]
-    steps = _rename_values(new, renames)
-    if list(values) != kept:
-        return [*steps, *_rebuild(new, context)]
-    return [*steps, *_add_values(values, new)]
-
-
-def _swapped(old: Enum, new: Enum, context: Context) -> dict[str, str]:
-    """Labels that change places with each other: both names exist before and after."""
-    pairs = {o: n for n, o in context.hint(new.id).values_was}
-    return {o: n for o, n in pairs.items() if o in old.values and n in old.values and n in pairs}
-
-
-def _rename_values(obj: Enum, renames: Mapping[str, str]) -> list[Step]:
-    def step(old: str, new: str) -> Step:
-        hazard = Hazard(HazardName.BREAKS_CODE, obj.id, f"code that still says {old!r} fails")
-        sql = f"ALTER TYPE {qualified_type(obj.id.path)} RENAME VALUE {literal(old)} TO {literal(new)}"
-        return Step(sql=sql, needs=(obj.id,), hazards=(hazard,))
-
-    waiting, steps = dict(renames), []
-    while waiting:
-        free = [o for o, n in waiting.items() if n not in waiting]
-        if free:
-            steps.append(step(free[0], waiting.pop(free[0])))
-        else:
-            old = next(iter(waiting))
-            aside = f"{old}__chameleon"
-            steps.append(step(old, aside))
-            waiting[aside] = waiting.pop(old)
-    return steps
+    """Add the new labels where they belong; if one goes or moves, build the type anew. Renames are done by now."""
+    if list(old.values) != [v for v in new.values if v in old.values]:
+        return _rebuild(new, context)
+    return _add_values(old.values, new)
 
 
 def _add_values(values: tuple[str, ...], new: Enum) -> list[Step]:
@@ -256,6 +228,16 @@ def _rename(old: Enum, new: Enum) -> Step:
     return Step(sql=f"ALTER TYPE {qualified_type(old.id.path)} RENAME TO {quote(new.id.name)}", hazards=(hazard,))
 
 
+def _rename_label(obj: Enum, old: str, new: str) -> Step:
+    hazard = Hazard(HazardName.BREAKS_CODE, obj.id, f"code that still says {old!r} fails")
+    sql = f"ALTER TYPE {qualified_type(obj.id.path)} RENAME VALUE {literal(old)} TO {literal(new)}"
+    return Step(sql=sql, needs=(obj.id,), hazards=(hazard,))
+
+
+def _renamed(obj: Enum, ids: Renamed) -> Enum:
+    return replace(obj, id=follow(obj.id, ids), values=tuple(follow(label(obj.id, v), ids).name for v in obj.values))
+
+
 KIND = Kind(
     name="enum",
     plural="enums",
@@ -268,6 +250,8 @@ KIND = Kind(
     drop=_drop,
     on_change={"values": Alter(_set_values)},
     rename=_rename,
-    renamed=lambda o, ids: replace(o, id=follow(o.id, ids)),
+    parts=lambda o: [label(o.id, value) for value in o.values],
+    rename_part=_rename_label,
+    renamed=_renamed,
     sql_name=lambda o: f"TYPE {qualified_type(o.id.path)}",
 )

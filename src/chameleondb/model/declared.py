@@ -22,7 +22,6 @@ class Hint:
     was: tuple[str, ...] = ()  # former names, newest first
     backfill: str | None = None  # expression that fills a required column of existing rows
     using: str | None = None  # expression that converts a column's old value to its new type
-    values_was: tuple[tuple[str, str], ...] = ()  # (new, old) labels of an enum
 
 
 @dataclass(frozen=True, slots=True)

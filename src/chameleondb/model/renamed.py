@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from chameleondb.names import Identity, qualified_type, quote, spelled
+from chameleondb.names import Identity, literal, qualified_type, quote, spelled
 
 
 class Renamed(dict[Identity, Identity]):
@@ -33,6 +33,15 @@ class Renamed(dict[Identity, Identity]):
     def types(self) -> Mapping[str, str]:
         """The names of types, with their schema."""
         return {qualified_type(old.path): qualified_type(new.path) for old, new in self.items() if old.space == "type"}
+
+    @cached_property
+    def labels(self) -> Mapping[tuple[str, str], str]:
+        """The labels of enum types: new ones by type and old one, both with their quotes."""
+        return {
+            (qualified_type(old.path[:2]), literal(old.name)): literal(new.name)
+            for old, new in self.items()
+            if old.space == "label"
+        }
 
 
 def _constant(identity: Identity) -> str:

@@ -71,7 +71,7 @@ def edit_since(settled: Settled, now: Elaboration) -> Edit | None:
 
 
 def _hints_beside(hints: Mapping[Identity, Hint], changed: set[Identity], now: Elaboration) -> dict[Identity, Hint]:
-    return {i: hint for i, hint in hints.items() if (i if i in now.units else i.table) not in changed}
+    return {i: hint for i, hint in hints.items() if (i if i in now.units else i.holder) not in changed}
 
 
 def _around(changed: set[Identity], units: Mapping[Identity, Known]) -> set[Identity]:

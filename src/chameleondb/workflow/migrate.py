@@ -16,7 +16,7 @@ from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
-from chameleondb.diff import Action, Change, Difference, diff
+from chameleondb.diff import Action, Change, Difference, diff, unfollowed
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
@@ -245,12 +245,9 @@ def _what_stays(plan: Plan) -> str:
     return "what was committed before stays; with the cause mended, the next --apply goes on from there"
 
 
-def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) -> dict[Identity, Hint]:
-    """Forget the `was` clauses that the version at the head has followed: a swap must not be undone by the next run."""
-    if not any(hint.was for hint in hints.values()):
-        return dict(hints)
-    followed = version().followed
-    return {i: replace(h, was=()) if h.was and followed.get(i) == h.was else h for i, h in hints.items()}
+def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) -> Mapping[Identity, Hint]:
+    """Forget what the version at the head has followed; it is read only if there is anything to forget."""
+    return unfollowed(hints, version().followed) if any(hint.was for hint in hints.values()) else hints
 
 
 def _compare(

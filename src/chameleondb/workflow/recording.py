@@ -10,6 +10,7 @@ from typing import Any
 
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, plain, restore, schema_hash, sha256
+from chameleondb.diff import unfollowed
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Schema
@@ -120,7 +121,7 @@ def _summary(parent: Snapshot | None, content: Content) -> str:
     if parent is None:
         return INITIAL
     before = schema_of(parent)
-    changes = changes_between(before, content.what.target, content.files.declared.hints)
+    changes = changes_between(before, content.what.target, unfollowed(content.files.declared.hints, _followed(parent)))
     text = summarize(changes, {**entities_of(parent), **content.entities})
     if text:
         return text
@@ -140,10 +141,11 @@ def entities_of(snapshot: Snapshot) -> dict[Identity, str]:
 
 def changed_lines(parent: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:
     """Return a line for every change from a version's parent to it."""
-    before = schema_of(parent) if parent else Schema()
-    return describe(Plan(changes=changes_between(before, schema_of(snapshot), hints_of(snapshot))))
+    before, followed = (schema_of(parent), _followed(parent)) if parent else (Schema(), {})
+    hints = unfollowed({i: Hint(was=names) for i, names in _followed(snapshot).items()}, followed)
+    return describe(Plan(changes=changes_between(before, schema_of(snapshot), hints)))
 
 
-def hints_of(snapshot: Snapshot) -> dict[Identity, Hint]:
+def _followed(snapshot: Snapshot) -> dict[Identity, tuple[str, ...]]:
     """Return the renames that a snapshot's schema declared."""
-    return {Identity(i[0], tuple(i[1:])): Hint(was=tuple(names)) for i, names in snapshot.followed}
+    return {Identity(i[0], tuple(i[1:])): tuple(names) for i, names in snapshot.followed}

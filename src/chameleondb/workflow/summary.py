@@ -60,6 +60,8 @@ def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str
         return change.action, "", "", name
     if isinstance(obj, Comment):
         return change.action, "comment", _place(obj.target, entities), ""
+    if change.id != obj.id:  # a part of it
+        return change.action, change.id.space, str(obj.id), change.id.name
     noun = "field" if change.id.space == "column" else kind.name.replace("_", " ")
     name = change.id.name
     owner = entities.get(parent, str(parent)) if parent is not None else ""

@@ -8,7 +8,7 @@ from chameleondb.kinds.column import Generated, IdentityColumn, NotNull
 from chameleondb.kinds.sequence import SequenceOptions
 from chameleondb.model.declared import Hint
 from chameleondb.names import column as column_id
-from chameleondb.names import relation
+from chameleondb.names import label, relation
 
 from .schema_text import codes, column, declared, entity, is_unnamed, loaded, marked, mistakes, objects, only
 
@@ -219,7 +219,7 @@ def test_enums() -> None:
     )
     found = only(schema, "Enum")
     assert (found.id.path, found.values) == (("blog", "plan"), ("free", "pro", "team plan"))
-    assert schema.hints[found.id] == Hint(was=("tier", "Tier"), values_was=(("pro", "basic"),))
+    assert schema.hints == {found.id: Hint(was=("tier", "Tier")), label(found.id, "pro"): Hint(was=("basic",))}
     assert (column(schema, "q").type, column(schema, "q").default) == ("blog.plan", "'pro'")
 
 

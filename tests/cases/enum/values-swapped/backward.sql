@@ -1,0 +1,11 @@
+DROP INDEX idx_users_id;
+ALTER TABLE users DROP CONSTRAINT users_check;
+ALTER TYPE public.plan RENAME TO plan_old;
+CREATE TYPE public.plan AS ENUM ('free', 'pro');
+ALTER TABLE users ALTER COLUMN plan DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN plan TYPE public.plan USING plan::text::public.plan;
+ALTER TABLE users ALTER COLUMN plan SET DEFAULT 'free'::public.plan;
+DROP TYPE public.plan_old;
+ALTER TABLE users ALTER COLUMN plan SET DEFAULT 'free'::public.plan;
+ALTER TABLE users ADD CONSTRAINT users_check CHECK ((plan <> 'pro'::public.plan) OR (id > 0));
+CREATE INDEX idx_users_id ON users(id) WHERE plan = 'pro'::public.plan;
