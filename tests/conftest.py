@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,11 @@ settings.load_profile("default")
 # Names of what a developer's shell may hold must not steer a test.
 _FOREIGN = re.compile(r"(PG[A-Z]+|DATABASE_URL|CHAMELEON_(?!TEST_).*|NO_COLOR|FORCE_COLOR|CI|GITHUB_.*)\Z")
 _SERVER_FIXTURES = {"cluster", "database", "databases"}
+
+
+# A shell starts its background jobs with Ctrl-C ignored, and what they start would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
