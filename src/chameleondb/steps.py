@@ -100,7 +100,8 @@ class Step:
     effort: Effort = Effort.CATALOG
     transaction: Transaction = Transaction.INSIDE
     hazards: tuple[Hazard, ...] = ()
-    batched: bool = False  # repeat until no row is touched, committing each time
+    # The table whose rows it changes, some pages at a time: it ends with a WHERE clause that leaves out what is done.
+    batched: Identity | None = None
     # Needed no consent only because this table has no rows: to be made sure of, under lock, before the step runs.
     requires_empty: Identity | None = None
 

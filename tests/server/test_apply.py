@@ -18,7 +18,7 @@ from chameleondb.postgres.ledger import read_head, record
 from chameleondb.steps import Step
 from tests.migrating import Database, Heard
 
-ROWS = 12_000  # more than two batches of a backfill
+ROWS = 24_000  # more than two batches of a backfill
 
 
 @pytest.fixture
@@ -69,10 +69,7 @@ def test_a_required_column_is_filled_in_batches(db: Database, server_version: in
         ("together", ["ALTER TABLE users ADD COLUMN handle TEXT"]),
         (
             "alone",
-            [
-                "UPDATE users SET handle = ('@' || email) WHERE ctid = ANY(ARRAY(SELECT ctid FROM users"
-                " WHERE handle IS NULL AND ('@' || email) IS NOT NULL LIMIT 5000 FOR UPDATE))"
-            ],
+            ["UPDATE users SET handle = ('@' || email) WHERE handle IS NULL AND ('@' || email) IS NOT NULL"],
         ),
         *_not_null_steps(server_version, "users", "handle"),
     ]
@@ -139,6 +136,26 @@ def test_a_backfill_waits_for_rows_that_others_hold(db: Database) -> None:
     assert heard.missed
     assert db.value("SELECT count(*) FROM users WHERE handle = 'x'") == 100
     assert db.statements(schema) == []
+
+
+def test_rows_that_come_behind_the_batches_are_filled_by_the_next_pass(db: Database) -> None:
+    _filled(db, rows=100)
+    heard = Heard()
+    with psycopg.connect(db.dsn) as other:
+
+        def hold(step: Step) -> None:
+            if "UPDATE" in step.sql:
+                other.execute("UPDATE users SET age = 0 WHERE id = 5")
+
+        def grow() -> None:  # beyond the pages that the pass will see
+            if other.info.transaction_status:
+                other.execute("INSERT INTO users (email) SELECT 'late' || n FROM generate_series(1, 20000) n")
+                other.commit()
+
+        heard.on_begun = hold
+        heard.on_missed = grow
+        db.run(_users("handle: string backfill ('x')"), patience=Patience(lock_timeout_s=0.05), heard=heard)
+    assert db.rows("SELECT count(*), count(handle) FROM users") == [(20_100, 20_100)]
 
 
 def test_an_interrupted_fill_by_a_default_is_finished(db: Database) -> None:

@@ -6,6 +6,8 @@ Rules:
   rolled back and tried again, with growing and jittered pauses, until the deadline;
 - CREATE INDEX CONCURRENTLY waits as long as it must: its own lock blocks neither reads nor writes, and a timeout would
   only leave an invalid index behind;
+- a large table is filled by passes over its pages, a few per transaction, until a pass finds nothing to fill: each
+  page is read once a pass, however many rows there are;
 - what runs outside a transaction is announced before and recorded after, each in a transaction of its own;
 - why a run stopped is recorded, too, if that is possible;
 - whatever happens, no transaction stays open.
@@ -22,9 +24,13 @@ from dataclasses import dataclass
 
 from chameleondb.apply.ports import Book, Session, Watcher
 from chameleondb.errors import ChameleonError, DatabaseError, LockNotAcquired, StalePlan
+from chameleondb.names import Identity
 from chameleondb.steps import Step
 
 DEADLOCK_DETECTED = "40P01"
+
+# Of a table that is filled in batches, so many pages are one transaction: half a megabyte, some thousand rows.
+BATCH_PAGES = 64
 
 # Of a transaction that only makes an entry: while it waits, nobody waits for it.
 _ENTRY_LOCK_TIMEOUT_S = 10.0
@@ -159,7 +165,7 @@ class Executor:
         self._number = number
         self.watcher.step_begun(step)
         if step.batched:
-            while self._batch(step) > 0:
+            while self._pass(step, step.batched) > 0:
                 pass
         else:
             self.session.execute_alone(step.sql, 0)
@@ -190,12 +196,17 @@ class Executor:
         self.session.rollback()
         self.book.undone()
 
-    def _batch(self, step: Step) -> int:
+    def _pass(self, step: Step, table: Identity) -> int:
+        """Run the step on every page there is; what others move behind its back is left to the next pass."""
+        starts = range(0, self.session.pages(table), BATCH_PAGES)
+        return sum(self._batch(step, start) for start in starts)
+
+    def _batch(self, step: Step, start: int) -> int:
         """Run one batch; rows that others hold are waited for as briefly as locks are."""
         deadline = self.clock() + self.patience.deadline_s
         for attempt in itertools.count(1):
             try:
-                return self.session.execute_alone(step.sql, self.patience.lock_timeout_s)
+                return self.session.execute_pages(step.sql, start, BATCH_PAGES, self.patience.lock_timeout_s)
             except DatabaseError as error:
                 if not _passes(error):
                     raise

@@ -22,6 +22,12 @@ class Session(Protocol):
     def execute_alone(self, sql: str, lock_timeout_s: float) -> int:
         """Run one statement outside a transaction block; a timeout of 0 waits for ever."""
 
+    def execute_pages(self, sql: str, first: int, count: int, lock_timeout_s: float) -> int:
+        """Run a statement, whose last clause is WHERE, on `count` pages of its table from page `first` on, alone."""
+
+    def pages(self, table: Identity) -> int:
+        """Return the size of a table, in pages."""
+
     def lock_and_count(self, table: Identity) -> int:
         """Lock a table against everybody and return the number of its rows, or 1 for any number above that."""
 

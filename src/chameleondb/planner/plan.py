@@ -108,6 +108,8 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         )
     elif len(groups) > 1:
         notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
+    batched = dict.fromkeys(step.batched for step in steps if step.batched)
+    notes += [f"{table} is filled in batches, each committed by itself" for table in batched]
     return Plan(
         groups=tuple(groups),
         changes=difference.changes,

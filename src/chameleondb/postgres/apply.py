@@ -29,6 +29,19 @@ class ApplySession:
             self._set_lock_timeout(lock_timeout_s, local=False)
             return self.connection.execute(sql.encode()).rowcount
 
+    def execute_pages(self, sql: str, first: int, count: int, lock_timeout_s: float) -> int:
+        """Run a statement that ends with a WHERE clause on some pages of its table only (a TID range scan)."""
+        return self.execute_alone(f"{sql} AND ctid >= '({first},0)' AND ctid < '({first + count},0)'", lock_timeout_s)
+
+    def pages(self, table: Identity) -> int:
+        """Return the size of a table, in pages."""
+        with translated():
+            row = self.connection.execute(
+                "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int",
+                [spelled(table.path)],
+            ).fetchone()
+        return int(row[0]) if row is not None else 0
+
     def lock_and_count(self, table: Identity) -> int:
         """Lock a table against everybody and look for a row."""
         name = qualified_type(table.path)

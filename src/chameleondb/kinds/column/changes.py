@@ -170,25 +170,21 @@ def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
     )
 
 
-_BATCH_ROWS = 5000
-
-
 def _fill(obj: Column, expression: str, context: Context, *, batched: bool = True) -> Step:
     """Fill the column of existing rows; in batches that commit one by one where the table is large."""
     table, name = qualified(obj.id.path[:2]), quote(obj.id.name)
-    update = f"UPDATE {table} SET {name} = ({expression}) WHERE "
+    update = f"UPDATE {table} SET {name} = ({expression}) WHERE {name} IS NULL"
     if not batched or not context.is_large(obj.id.table):
         locks = () if batched else exclusive(obj.id.table)
-        return Step(sql=f"{update}{name} IS NULL", needs=(obj.id,), locks=locks, effort=Effort.SCAN)
-    # Without the second condition, an expression that yields NULL would never let the batches end.
-    rows = f"{name} IS NULL AND ({expression}) IS NOT NULL LIMIT {_BATCH_ROWS} FOR UPDATE"
+        return Step(sql=update, needs=(obj.id,), locks=locks, effort=Effort.SCAN)
     return Step(
-        sql=f"{update}ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {rows}))",
+        # Without the second condition, an expression that yields NULL would never let the batches end.
+        sql=f"{update} AND ({expression}) IS NOT NULL",
         needs=(obj.id,),
         locks=(Lock(obj.id.table, LockMode.ROW_EXCLUSIVE),),
         effort=Effort.SCAN,
         transaction=Transaction.OUTSIDE,
-        batched=True,
+        batched=obj.id.table,
     )
 
 
