@@ -78,7 +78,8 @@ def diff(
     before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
-    adopted = {kinds[type(o)].adopts(o, source) for i, o in target.objects.items() if i not in source.objects}
+    differing = [o for i, o in target.objects.items() if source.objects.get(i) != o]
+    adopted = {kinds[type(o)].adopts(o, source) for o in differing}
     gone = [i for i in source.objects if i not in target.objects and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
@@ -88,7 +89,7 @@ def diff(
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
     worker = _Differ(visible, target, kinds, ctx)
     return Difference(
-        changes=(*_rename_changes(renames + inferred, before, target, kinds), *worker.changes()),
+        changes=(*_rename_changes(renames + inferred, before, target, kinds), *worker.changes(differing)),
         source=source,
         former=former,
         unmanaged=unmanaged,
@@ -203,10 +204,11 @@ class _Differ:
         self.source, self.target, self.kinds, self.context = source, target, kinds, context
         self.refused: list[PlanError] = []
 
-    def changes(self) -> list[Change]:
+    def changes(self, differing: Iterable[Object]) -> list[Change]:
+        """Return the changes; `differing` is what the target has and the source has not, or not so."""
         dropped = {i for i in self.source.objects if i not in self.target.objects}
-        created = [o for i, o in self.target.objects.items() if i not in self.source.objects]
-        altered = self._altered()
+        created = [o for o in differing if o.id not in self.source.objects]
+        altered = self._altered(differing)
         replaced = {c.id for c in altered if c.replaces}
         if dropped or replaced:
             self._spread(dropped, replaced)
@@ -221,18 +223,15 @@ class _Differ:
         """Rules ask whether a table is new; one that is replaced will be."""
         if not replaced:
             return self.context
-        rest = {i: o for i, o in self.context.source.objects.items() if i not in replaced}
-        return replace(self.context, source=Schema(rest, self.context.source.edges))
+        objects = self.context.source.objects
+        rest = {i: o for i, o in objects.items() if i not in replaced}
+        old = {i: objects[i] for i in replaced}
+        return replace(self.context, source=Schema(rest, self.context.source.edges), replaced=old)
 
-    def _altered(self) -> list[Change]:
-        found = []
-        for identity, new in self.target.objects.items():
-            old = self.source.objects.get(identity)
-            if old is not None and old != new:
-                change = self._alter(old, new)
-                if change is not None:
-                    found.append(change)
-        return found
+    def _altered(self, differing: Iterable[Object]) -> list[Change]:
+        pairs = ((self.source.objects.get(new.id), new) for new in differing)
+        changes = (self._alter(old, new) for old, new in pairs if old is not None)
+        return [change for change in changes if change is not None]
 
     def _alter(self, old: Object, new: Object) -> Change | None:
         if type(old) is not type(new):

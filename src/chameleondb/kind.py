@@ -31,6 +31,8 @@ class Context:
     facts: Facts = field(default_factory=Facts)
     hints: Mapping[Identity, Hint] = field(default_factory=dict)
     unfinished: frozenset[Identity] = frozenset()  # what an interrupted run may have left half done
+    # The old forms of what the plan drops and creates anew; `source` is without them.
+    replaced: Mapping[Identity, Object] = field(default_factory=dict)
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, find: Callable[[Context], T]) -> T:
@@ -122,8 +124,8 @@ class Kind(Generic[M]):
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
     question: Callable[[M, M], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
-    # (created, source): what becomes part of it, such as the index that an interrupted run has built for a key.
-    adopts: Callable[[M, Schema], Identity | None] = lambda _created, _source: None
+    # (new, source): what becomes part of it, such as the index that an interrupted run has built for a key.
+    adopts: Callable[[M, Schema], Identity | None] = lambda _new, _source: None
     owns_columns: bool = False  # its OIDs are what later queries take as %(tables)s
     order: Callable[[M], int] = lambda _: 0
     holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf

@@ -262,15 +262,89 @@ def test_foreign_keys_and_checks_are_validated_in_a_transaction_of_their_own(db:
     db.migrate(users + team)
 
 
+REPLACED = [
+    ("alone", ["CREATE INDEX CONCURRENTLY idx_users_age_new ON users(age DESC, email)"]),
+    ("alone", ["DROP INDEX CONCURRENTLY idx_users_age"]),
+    ("together", ["ALTER INDEX idx_users_age_new RENAME TO idx_users_age"]),
+]
+
+
 def test_indexes_come_change_and_go_concurrently(db: Database) -> None:
     _filled(db)
     one, other = _users("index (age)"), _users('index (age desc, email) name "idx_users_age"')
     assert _groups(db, one) == [("alone", ["CREATE INDEX CONCURRENTLY idx_users_age ON users(age)"])]
     db.migrate(one)
-    assert all(how == "alone" for how, _ in _groups(db, other))
+    assert _groups(db, other) == REPLACED
     db.migrate(other)
     assert _groups(db, _users()) == [("alone", ["DROP INDEX CONCURRENTLY idx_users_age"])]
     db.migrate(_users())
+
+
+@pytest.mark.parametrize(("at", "left"), [("DROP", 2), ("RENAME", 1)])
+def test_an_index_that_takes_the_place_of_another_is_built_once(db: Database, at: str, left: int) -> None:
+    _filled(db, _users("/// By age.\n index (age)"))
+    other = _users('/// By age.\n index (age desc, email) name "idx_users_age"')
+
+    def stop(step: Step) -> None:
+        if at in step.sql:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        db.run(other, heard=Heard(on_begun=stop))
+    plan = db.migrate(other)
+    assert plan[:left] == [statements[0] for _, statements in REPLACED][-left:]
+    assert not any("CREATE" in sql for sql in plan)
+    assert db.value("SELECT obj_description('idx_users_age'::regclass)") == "By age."
+
+
+def test_an_index_is_built_beside_another_when_its_columns_are_what_they_will_be(db: Database) -> None:
+    _filled(db, _users("index (age)"))
+    plan = db.migrate(_users('index (lower(age)) name "idx_users_age"').replace("age: int?", "age: string?"))
+    assert [sql.split(" ON ")[0] for sql in plan] == [
+        "DROP INDEX CONCURRENTLY idx_users_age",  # nothing that depends on a column is in the way of its change
+        "ALTER TABLE users ALTER COLUMN age TYPE TEXT USING age::text",
+        "CREATE INDEX CONCURRENTLY idx_users_age_new",
+        "ALTER INDEX idx_users_age_new RENAME TO idx_users_age",
+    ]
+
+
+def test_an_index_of_somebody_else_is_not_taken_for_one_that_was_left_behind(db: Database) -> None:
+    _filled(db, _users("index (age)"))
+    db.execute("CREATE INDEX idx_users_age_new ON users(email)")
+    db.migrate(_users('index (age desc, email) name "idx_users_age"'))
+    assert db.value("SELECT count(*) FROM pg_index WHERE indrelid = 'users'::regclass") == 3
+
+
+def test_a_key_is_replaced_by_one_that_is_built_beside_it(db: Database) -> None:
+    tag = "entity Tag { id: bigint primary, email: string?, user: User? via (email) references (email) }\n"
+    _filled(db, _users('unique (email) name "by_mail"') + tag)
+    other = _users('unique (email) include (age) name "by_mail"') + tag
+    replaced = [
+        ("alone", ["CREATE UNIQUE INDEX CONCURRENTLY by_mail_new ON users(email) INCLUDE (age)"]),
+        (
+            "together",
+            [
+                "ALTER TABLE tags DROP CONSTRAINT tags_email_fkey",
+                "ALTER TABLE users DROP CONSTRAINT by_mail",
+                "ALTER TABLE users ADD CONSTRAINT by_mail UNIQUE USING INDEX by_mail_new",
+            ],
+        ),
+        (
+            "together",
+            ["ALTER TABLE tags ADD CONSTRAINT tags_email_fkey FOREIGN KEY (email) REFERENCES users(email) NOT VALID"],
+        ),
+        ("together", ["ALTER TABLE tags VALIDATE CONSTRAINT tags_email_fkey"]),
+    ]
+    assert _groups(db, other) == replaced
+
+    def stop(step: Step) -> None:
+        if "DROP" in step.sql:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        db.run(other, heard=Heard(on_begun=stop))
+    assert _groups(db, other) == replaced[1:]
+    db.migrate(other)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,10 +24,11 @@ from chameleondb.kinds.clauses import (
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
+from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity, qualified, quote, relation, shorten
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import closing, shown, split_list, unquoted, unwrap
-from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
+from chameleondb.steps import Effort, Hazard, Lock, LockMode, Step, Transaction
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import name_text
@@ -250,20 +252,61 @@ def _references(obj: Index) -> tuple[Identity, ...]:
 
 
 def _create(obj: Index, context: Context) -> list[Step]:
-    online = context.is_large(obj.table)
+    """Create the index; in the place of a large one, build it beside that first, so that queries never lack both."""
+    old = context.replaced.get(obj.id)
     hazards = may_fail(obj.id, obj.table, context, f"duplicates of ({', '.join(obj.keys)})") if obj.unique else ()
+    if not context.is_large(obj.table) or not isinstance(old, Index) or not old.valid:
+        return [_build(obj, context, hazards)]
+    beside = replace(obj, id=name_beside(obj, context.source, context.target))
+    take_place = replace(_rename(beside, obj), creates=(obj.id,), needs=(beside.id,))
+    return [*build_or_adopt(beside, context, hazards), take_place]
+
+
+def name_beside(wanted: Index, source: Schema, target: Schema | None = None) -> Identity:
+    """Return the name that an index has until it takes the place of another: a free one, or what a run left behind."""
+    for number in itertools.count():
+        identity = relation(wanted.id.path[0], shorten(wanted.id.name, f"_new{number or ''}"))
+        taken = identity in source and not is_left_behind(source.get(identity), wanted)
+        if not taken and (target is None or identity not in target):
+            return identity
+    raise AssertionError
+
+
+def is_left_behind(found: Object | None, wanted: Index) -> bool:
+    """Whether an interrupted run has built an index, whole or, if it is not valid, in part."""
+    if not isinstance(found, Index) or (found.table, found.unique) != (wanted.table, wanted.unique):
+        return False
+    return not found.valid or found == replace(wanted, id=found.id)
+
+
+def build_or_adopt(wanted: Index, context: Context, hazards: tuple[Hazard, ...]) -> list[Step]:
+    """Build an index unless an interrupted run has; what it built in part is dropped."""
+    left = context.source.get(wanted.id)
+    build = _build(wanted, context, hazards)
+    if not isinstance(left, Index):
+        return [build]
+    return [] if left.valid else [*(replace(step, drops=()) for step in _drop(left, context)), build]
+
+
+def _adopts(new: Index, source: Schema) -> Identity | None:
+    if new.id not in source:
+        return None
+    beside = name_beside(new, source)
+    return beside if beside in source else None
+
+
+def _build(obj: Index, context: Context, hazards: tuple[Hazard, ...]) -> Step:
+    online = context.is_large(obj.table)
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if online else LockMode.SHARE
-    return [
-        Step(
-            sql=_definition(obj, online),
-            creates=(obj.id,),
-            needs=_references(obj),
-            locks=() if context.is_new(obj.table) else (Lock(obj.table, mode),),
-            effort=Effort.BUILD,
-            transaction=Transaction.OUTSIDE if online else Transaction.INSIDE,
-            hazards=hazards,
-        )
-    ]
+    return Step(
+        sql=_definition(obj, online),
+        creates=(obj.id,),
+        needs=_references(obj),
+        locks=() if context.is_new(obj.table) else (Lock(obj.table, mode),),
+        effort=Effort.BUILD,
+        transaction=Transaction.OUTSIDE if online else Transaction.INSIDE,
+        hazards=hazards,
+    )
 
 
 def _drop(obj: Index, context: Context) -> list[Step]:
@@ -325,6 +368,7 @@ KIND = Kind(
         "options": Alter(_set_options),
         "tablespace": Alter(_set_tablespace),
     },
+    adopts=_adopts,
     rename=_rename,
     inferred_rename=lambda _: True,
     renamed=_renamed,

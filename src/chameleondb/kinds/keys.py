@@ -16,17 +16,15 @@ from chameleondb.kinds.clauses import (
     exclusive,
     follow,
     follow_columns,
-    include_sql,
     index_tail,
     may_fail,
-    with_sql,
 )
-from chameleondb.kinds.index import Index
+from chameleondb.kinds.index import Index, build_or_adopt, is_left_behind, name_beside
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, constraint, is_provisional, qualified, quote, quote_all, relation
-from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
+from chameleondb.names import Identity, constraint, is_provisional, quote, quote_all, relation
+from chameleondb.steps import Effort, Step, Transaction
 
 
 class Key(Object, Protocol):
@@ -91,40 +89,29 @@ def key_tail(obj: Key) -> str:
     return index_tail(obj.include, obj.options, obj.tablespace) + deferrable_sql(obj.deferrable)
 
 
-def add_key(obj: Key, definition: str, word: str, context: Context, *, nulls_distinct: bool = True) -> list[Step]:
+def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step]:
     """Add the constraint; on a large table by an index that is built without blocking writes."""
     table = obj.id.table
     if context.is_new(table):
         return []
     hazards = may_fail(obj.id, table, context, f"duplicates of ({', '.join(obj.columns)})")
     needs = columns_of(table, obj.columns + obj.include)
-    left = _left_behind(obj, context.source)
-    if left is None and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
+    wanted = _index(obj)
+    if obj.id in context.replaced:  # built beside the old one, whose place it takes in one transaction
+        wanted = replace(wanted, id=name_beside(wanted, context.source, context.target))
+    left = is_left_behind(context.source.get(wanted.id), wanted)
+    if not left and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
         add = add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)
         return [replace(add, creates=(obj.id, _index_id(obj)))]
     attach = Step(
-        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(obj.id.name)}"
+        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(wanted.id.name)}"
         f"{deferrable_sql(obj.deferrable)}",
-        creates=(obj.id,),
+        creates=(obj.id, _index_id(obj)),
         needs=(table, *needs),
         locks=exclusive(table),
-        transaction=Transaction.OWN,
+        transaction=Transaction.INSIDE if obj.id in context.replaced else Transaction.OWN,
     )
-    if left is not None and left.valid:
-        return [attach]
-    space = f" TABLESPACE {quote(obj.tablespace)}" if obj.tablespace else ""
-    build = Step(
-        sql=f"CREATE UNIQUE INDEX CONCURRENTLY {quote(obj.id.name)}"
-        f" ON {qualified(table.path)}({quote_all(obj.columns)})"
-        f"{include_sql(obj.include)}{'' if nulls_distinct else ' NULLS NOT DISTINCT'}{with_sql(obj.options)}{space}",
-        creates=(_index_id(obj),),
-        needs=(table, *needs),
-        locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
-        effort=Effort.BUILD,
-        transaction=Transaction.OUTSIDE,
-        hazards=hazards,
-    )
-    return [*([_clear(left)] if left is not None else []), build, attach]
+    return [*build_or_adopt(wanted, context, hazards), attach]
 
 
 def drop_key(obj: Key) -> Step:
@@ -136,36 +123,25 @@ def _index_id(obj: Key) -> Identity:
     return relation(obj.id.path[0], obj.id.name)
 
 
-def _left_behind(obj: Key, source: Schema) -> Index | None:
-    """Return the index that an interrupted run has built for the constraint, whole or, if it is not valid, in part."""
-    found = source.get(_index_id(obj))
-    if not isinstance(found, Index) or found.table != obj.id.table or not found.unique:
-        return None
-    built = replace(
-        found,
+def _index(obj: Key) -> Index:
+    """Return the index of the constraint, as one that no constraint owns."""
+    return Index(
+        id=_index_id(obj),
+        table=obj.id.table,
         keys=tuple(map(quote, obj.columns)),
         include=obj.include,
+        unique=True,
         nulls_distinct=getattr(obj, "nulls_distinct", True),
-        method="btree",
-        where=None,
         options=obj.options,
         tablespace=obj.tablespace,
-    )
-    return found if found == built or not found.valid else None
-
-
-def _clear(left: Index) -> Step:
-    return Step(
-        sql=f"DROP INDEX CONCURRENTLY {qualified(left.id.path)}",
-        locks=(Lock(left.table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
-        transaction=Transaction.OUTSIDE,
     )
 
 
 def adopted(obj: Key, source: Schema) -> Identity | None:
     """Return the index that the constraint will take over or make way for itself."""
-    left = _left_behind(obj, source)
-    return left.id if left is not None else None
+    wanted = _index(obj)
+    identity = name_beside(wanted, source) if obj.id in source else wanted.id
+    return identity if is_left_behind(source.get(identity), wanted) else None
 
 
 def renamed_key(obj: K, ids: Renamed) -> K:

@@ -108,7 +108,7 @@ def _definition(obj: Unique) -> str:
 
 
 def _create(obj: Unique, context: Context) -> list[Step]:
-    return add_key(obj, _definition(obj), "UNIQUE", context, nulls_distinct=obj.nulls_distinct)
+    return add_key(obj, _definition(obj), "UNIQUE", context)
 
 
 KIND = Kind(

@@ -49,6 +49,7 @@ class _Graph:
         self.steps: list[Step] = []
         self.keys: list[Key] = []
         self.after: defaultdict[int, set[int]] = defaultdict(set)  # node → nodes that must follow it
+        self.first: dict[Identity, int] = {}  # of the steps that create it
         self.creates: dict[Identity, int] = {}
         self.drops: dict[Identity, int] = {}
         self.alters: dict[Identity, list[int]] = {}
@@ -77,6 +78,8 @@ class _Graph:
             self.after[first].add(second)
         if change.action is Action.ALTER:
             self.alters[change.id] = nodes
+        elif change.action is Action.CREATE and nodes:
+            self.first[change.id] = nodes[0]
 
     def connect(self, source: Schema, target: Schema) -> None:
         """Draw every edge."""
@@ -102,12 +105,13 @@ class _Graph:
         yield from schema.edges.get(obj.id, ())
 
     def _connect_create(self, change: Change, obj: Object, target: Schema) -> None:
-        own = self.creates.get(change.id)
-        self._before(self.drops.get(change.id), own)
+        # Some are built under another name before they take the place of what is dropped.
+        self._before(self.drops.get(change.id), self.creates.get(change.id))
+        first = self.first.get(change.id)
         for identity in self._references(obj, target):
-            self._before(self.creates.get(identity), own)
+            self._before(self.creates.get(identity), first)
             for node in self.alters.get(identity, ())[-1:]:
-                self._before(node, own)
+                self._before(node, first)
 
     def _connect_drop(self, change: Change, source: Schema) -> None:
         assert change.old is not None
