@@ -6,6 +6,8 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,16 +122,21 @@ def test_a_backfill_that_yields_null_ends(db: Database) -> None:
     db.migrate(_users("handle: string backfill (upper(coalesce(email, '-')))"))
 
 
-def test_a_backfill_waits_for_rows_that_others_hold(db: Database) -> None:
-    _filled(db, rows=100)
-    heard = Heard()
+@contextmanager
+def _holding_a_row(db: Database) -> Iterator[tuple[Heard, psycopg.Connection[Any]]]:
+    """Another session, which changes a row as soon as a backfill begins and keeps it."""
     with psycopg.connect(db.dsn) as other:
 
         def hold(step: Step) -> None:
             if "UPDATE" in step.sql:
                 other.execute("UPDATE users SET age = 0 WHERE id = 5")
 
-        heard.on_begun = hold
+        yield Heard(on_begun=hold), other
+
+
+def test_a_backfill_waits_for_rows_that_others_hold(db: Database) -> None:
+    _filled(db, rows=100)
+    with _holding_a_row(db) as (heard, other):
         heard.on_missed = other.rollback
         schema = _users("handle: string backfill ('x')")
         db.run(schema, patience=Patience(lock_timeout_s=0.05, deadline_s=20), heard=heard)
@@ -140,19 +147,13 @@ def test_a_backfill_waits_for_rows_that_others_hold(db: Database) -> None:
 
 def test_rows_that_come_behind_the_batches_are_filled_by_the_next_pass(db: Database) -> None:
     _filled(db, rows=100)
-    heard = Heard()
-    with psycopg.connect(db.dsn) as other:
-
-        def hold(step: Step) -> None:
-            if "UPDATE" in step.sql:
-                other.execute("UPDATE users SET age = 0 WHERE id = 5")
+    with _holding_a_row(db) as (heard, other):
 
         def grow() -> None:  # beyond the pages that the pass will see
             if other.info.transaction_status:
                 other.execute("INSERT INTO users (email) SELECT 'late' || n FROM generate_series(1, 20000) n")
                 other.commit()
 
-        heard.on_begun = hold
         heard.on_missed = grow
         db.run(_users("handle: string backfill ('x')"), patience=Patience(lock_timeout_s=0.05), heard=heard)
     assert db.rows("SELECT count(*), count(handle) FROM users") == [(20_100, 20_100)]
