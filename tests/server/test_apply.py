@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from chameleondb.apply.executor import Patience
 from chameleondb.errors import ChameleonError, DatabaseError, DatabaseUnreachable, LockNotAcquired, StalePlan
 from chameleondb.postgres.ledger import read_head, record
 from chameleondb.steps import Step
+from chameleondb.workflow.describe import lock_lines
 from tests.migrating import Database, Heard
 
 ROWS = 24_000  # more than two batches of a backfill
@@ -261,6 +263,16 @@ def test_foreign_keys_and_checks_are_validated_in_a_transaction_of_their_own(db:
     ]
     db.migrate(schema)
     db.migrate(users + team)
+
+
+def test_a_lock_is_told_with_what_is_done_under_it(db: Database) -> None:
+    _filled(db)
+    told = lock_lines(db.plan(_users("handle: string backfill ('x')", "index (age)")).plan)
+    assert told == ("users: ACCESS EXCLUSIVE, catalog only; SHARE UPDATE EXCLUSIVE, builds an index",)
+    # In one transaction the strong lock is held while the index is built.
+    small = replace(db, small_table_bytes=2**30)
+    told = lock_lines(small.plan(_users("handle: string?", "index (age)")).plan)
+    assert told == ("users: ACCESS EXCLUSIVE, builds an index",)
 
 
 REPLACED = [

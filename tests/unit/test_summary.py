@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from chameleondb.kinds.enum import Enum
+from chameleondb.kinds.index import Index
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Schema
-from chameleondb.names import label, type_
+from chameleondb.names import label, relation, type_
 from chameleondb.workflow.summary import changes_between, summarize
 
 MOOD = type_("public", "mood")
@@ -20,3 +21,17 @@ def test_renamed_labels_are_told_as_such() -> None:
     changes = changes_between(_labels("sad", "glad"), _labels("bad", "good"), hints)
     assert summarize(changes, {}) == "Renamed good, bad labels of mood"
     assert summarize(changes_between(_labels("sad"), _labels("sad", "ok"), {}), {}) == "Changed enum mood"
+
+
+def _indexes(**keys: str) -> Schema:
+    users = relation("public", "users")
+    indexes = (Index(id=relation("public", name), table=users, keys=(key,)) for name, key in keys.items())
+    return Schema({index.id: index for index in indexes})
+
+
+def test_what_is_replaced_is_told_once() -> None:
+    entities = {relation("public", "users"): "User"}
+    changes = changes_between(_indexes(a="x"), _indexes(a="y"), {})
+    assert summarize(changes, entities) == "Changed a index of User"
+    changes = changes_between(_indexes(), _indexes(a="x", b="y"), {})
+    assert summarize(changes, entities) == "Added a, b indexes to User"

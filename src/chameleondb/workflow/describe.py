@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from chameleondb.diff import Action, Change
 from chameleondb.kinds import KIND_OF
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
-from chameleondb.steps import Effort
+from chameleondb.steps import Effort, LockMode
 
 _MARKS = {Action.CREATE: "+", Action.DROP: "-", Action.ALTER: "~", Action.RENAME: ">"}
 
@@ -95,19 +95,34 @@ def _word(name: str) -> str:
     return name.replace("_", " ")
 
 
+_EFFORTS = tuple(Effort)
+
+
 def lock_lines(plan: Plan) -> tuple[str, ...]:
-    """Return, for each locked table, its strongest lock and the costliest effort under any lock."""
-    strongest: dict[str, tuple[int, str, Effort]] = {}
-    ranks = list(Effort)
-    for step in plan.steps:
-        for lock in step.locks:
-            if lock.relation.space != "relation":
-                continue
-            known = strongest.get(str(lock.relation))
-            effort = max((step.effort, known[2] if known else Effort.CATALOG), key=ranks.index)
-            mode = max((lock.mode, lock.mode.label), known[:2] if known else (0, ""))
-            strongest[str(lock.relation)] = (*mode, effort)
-    return tuple(f"{name}: {label}, {effort.value}" for name, (_, label, effort) in sorted(strongest.items()))
+    """Return, for each table, its strongest lock and what is done under it at most; weaker locks where more is done.
+
+    A lock is held to the end of its transaction, so what others wait for is the strongest in each.
+    """
+    held: dict[str, dict[LockMode, int]] = {}
+    for group in plan.groups:
+        within: dict[str, tuple[LockMode, int]] = {}
+        for step in group.steps:
+            for name in {str(lock.relation) for lock in step.locks if lock.relation.space == "relation"}:
+                mode = max(lock.mode for lock in step.locks if str(lock.relation) == name)
+                known = within.get(name, (mode, 0))
+                within[name] = (max(mode, known[0]), max(_EFFORTS.index(step.effort), known[1]))
+        for name, (mode, effort) in within.items():
+            modes = held.setdefault(name, {})
+            modes[mode] = max(effort, modes.get(mode, 0))
+    return tuple(f"{name}: {'; '.join(_efforts_told(modes))}" for name, modes in sorted(held.items()))
+
+
+def _efforts_told(modes: Mapping[LockMode, int]) -> Iterator[str]:
+    told = -1
+    for mode, effort in sorted(modes.items(), reverse=True):
+        if effort > told:
+            yield f"{mode.label}, {_EFFORTS[effort].value}"
+            told = effort
 
 
 class Typed(Protocol):

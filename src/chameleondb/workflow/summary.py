@@ -30,7 +30,7 @@ def summarize(changes: Iterable[Change], entities: Mapping[Identity, str]) -> st
     whole = {c.id for c in changes if c.action in (Action.CREATE, Action.DROP)}
     renamed = {c.id for c in changes if c.action is Action.RENAME}
     groups: dict[tuple[Action, str, str], list[str]] = {}
-    for change in changes:
+    for change in _as_told(changes):
         if not _is_told_with_another(change, whole, renamed):
             action, noun, owner, name = _told(change, entities)
             groups.setdefault((action, noun, owner), []).append(name)
@@ -39,14 +39,23 @@ def summarize(changes: Iterable[Change], entities: Mapping[Identity, str]) -> st
     return "; ".join(sentences[:SENTENCES_MAX] + ([f"{left} more changes"] if left > 0 else []))
 
 
+def _as_told(changes: Iterable[Change]) -> Iterator[Change]:
+    """A replacement is one change of what is called so."""
+    for change in changes:
+        if not change.replaces:
+            yield change
+        elif change.action is not Action.DROP:
+            yield replace(change, action=Action.ALTER)
+
+
 def _sentences(groups: Mapping[tuple[Action, str, str], list[str]]) -> Iterator[str]:
     for (action, noun, owner), names in sorted(groups.items(), key=lambda group: group[0][1] == "comment"):
         verb, listed = _VERBS[action], ", ".join(dict.fromkeys(names))
         if not owner:
             yield f"{verb} {noun} {listed}".replace("  ", " ")
         else:
-            plural = "s" if len(set(names)) > 1 else ""
-            yield f"{verb} {listed} {noun}{plural} {_LINKS[action]} {owner}".replace("  ", " ")
+            nouns = noun if len(set(names)) == 1 else "indexes" if noun == "index" else f"{noun}s"
+            yield f"{verb} {listed} {nouns} {_LINKS[action]} {owner}".replace("  ", " ")
 
 
 def _told(change: Change, entities: Mapping[Identity, str]) -> tuple[Action, str, str, str]:
