@@ -118,7 +118,7 @@ def database_setting(
     if flag is not None:
         if not flag.strip():  # an unset shell variable must not lead to some other database
             raise UsageError("CHM0507", "the database URL is empty", hint="is the variable that you wrote there set?")
-        return Setting(flag, "--database-url")
+        return Setting(flag, "the command line")
     for name in ("CHAMELEON_DATABASE_URL", "DATABASE_URL"):
         if env.get(name):
             return Setting(env[name], f"environment variable {name}")

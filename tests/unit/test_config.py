@@ -203,7 +203,7 @@ def test_precedence(tmp_path: Path) -> None:
     (tmp_path / "schema.cham").write_text("")
     seen.append(database_setting(find_project(tmp_path), environment={}))
     assert [(s.value, s.origin) for s in seen] == [
-        ("postgres://flag", "--database-url"),
+        ("postgres://flag", "the command line"),
         ("postgres://own", "environment variable CHAMELEON_DATABASE_URL"),
         ("postgres://env", "environment variable DATABASE_URL"),
         ("", "PG* environment variables"),
