@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from chameleondb.kinds import KINDS
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 from chameleondb.model.schema import Object
 from chameleondb.names import Identity
 from chameleondb.postgres.catalog import read_schema
@@ -140,11 +141,11 @@ def _objects(db: Database) -> dict[Identity, Object]:
         return dict(read_schema(connection, KINDS).objects)
 
 
-def _check(cluster: Cluster, one: str, other: str) -> None:
+def _check(cluster: Cluster, one: str, other: str, small_table_bytes: int) -> None:
     databases = Databases(cluster)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            db, direct = (Database(databases.new(), Path(folder)) for _ in range(2))
+            db, direct = (Database(databases.new(), Path(folder), small_table_bytes) for _ in range(2))
             note(one)
             db.migrate(one)
             first = _objects(db)
@@ -168,7 +169,13 @@ CALM = settings(
 @CALM
 @given(one=schemas(), other=schemas())
 def test_any_schema_becomes_any_other_and_goes_back(cluster: Cluster, one: str, other: str) -> None:
-    _check(cluster, one, other)
+    _check(cluster, one, other, SMALL_TABLE_BYTES_DEFAULT)
+
+
+@CALM
+@given(one=schemas(), other=schemas())
+def test_and_so_does_any_online(cluster: Cluster, one: str, other: str) -> None:
+    _check(cluster, one, other, small_table_bytes=-1)  # the empty tables are large, too
 
 
 @CALM
