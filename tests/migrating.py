@@ -30,6 +30,7 @@ class Heard:
     """A watcher that remembers."""
 
     done: list[str] = field(default_factory=list)
+    batches: list[tuple[int, int, int]] = field(default_factory=list)
     missed: list[str | None] = field(default_factory=list)
     on_begun: Callable[[Step], None] = lambda _: None
     on_missed: Callable[[], None] = lambda: None
@@ -39,6 +40,9 @@ class Heard:
 
     def step_done(self, step: Step, seconds: float) -> None:  # noqa: ARG002
         self.done.append(step.sql)
+
+    def batch_done(self, step: Step, number: int, pages: int, total: int) -> None:  # noqa: ARG002
+        self.batches.append((number, pages, total))
 
     def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:  # noqa: ARG002
         self.missed.append(blockers)

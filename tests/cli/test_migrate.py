@@ -158,3 +158,21 @@ def test_verbose_tells_each_statement_once(applied: Chameleon) -> None:
     assert "waiting for a lock held by" in told
     assert rest.count("running: ALTER TABLE users ADD COLUMN age INTEGER\n") == 0
     assert rest.count("running: CREATE INDEX idx_users_age ON users(age)\n") == 1
+
+
+def test_a_long_build_tells_how_far_it_is_and_who_holds_it_up(applied: Chameleon) -> None:
+    (applied.folder / ".chameleon.yml").write_text("migration:\n  small_table: 0MB\n")
+    applied.write(BEFORE.replace("name: string", "name: string index"))
+    with psycopg.connect(applied.url) as other:
+        other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")
+        other.commit()
+        other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'b', 'B')")
+        with applied.start("migrate", "--apply") as process:
+            told, pid = _wait_for(process, "held up by"), other.info.backend_pid
+            other.rollback()
+            _, rest = process.communicate()
+    assert told.startswith(
+        "   … CREATE INDEX CONCURRENTLY idx_users_name ON users(name): waiting for writers before build,"
+        f" held up by process {pid} of "
+    )
+    assert process.returncode == 0, rest

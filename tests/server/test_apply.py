@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from chameleondb.apply.executor import Patience
+from chameleondb.apply.executor import BATCH_PAGES, Patience
 from chameleondb.errors import ChameleonError, DatabaseError, DatabaseUnreachable, LockNotAcquired, StalePlan
 from chameleondb.postgres.ledger import read_head, record
 from chameleondb.steps import Step
@@ -159,6 +159,10 @@ def test_rows_that_come_behind_the_batches_are_filled_by_the_next_pass(db: Datab
         heard.on_missed = grow
         db.run(_users("handle: string backfill ('x')"), patience=Patience(lock_timeout_s=0.05), heard=heard)
     assert db.rows("SELECT count(*), count(handle) FROM users") == [(20_100, 20_100)]
+    first, *_, last = heard.batches
+    assert first == (1, 1, 1)
+    assert last[0] == 3
+    assert last[1] == last[2] > BATCH_PAGES
 
 
 def test_an_interrupted_fill_by_a_default_is_finished(db: Database) -> None:

@@ -165,8 +165,7 @@ class Executor:
         self._number = number
         self.watcher.step_begun(step)
         if step.batched:
-            while self._pass(step, step.batched) > 0:
-                pass
+            self._fill(step, step.batched)
         else:
             self.session.execute_alone(step.sql, 0)
         self._number = None
@@ -196,10 +195,15 @@ class Executor:
         self.session.rollback()
         self.book.undone()
 
-    def _pass(self, step: Step, table: Identity) -> int:
-        """Run the step on every page there is; what others move behind its back is left to the next pass."""
-        starts = range(0, self.session.pages(table), BATCH_PAGES)
-        return sum(self._batch(step, start) for start in starts)
+    def _fill(self, step: Step, table: Identity) -> None:
+        """Run the step on every page there is, until nothing is left of what others move behind its back."""
+        for number in itertools.count(1):
+            total, filled = self.session.pages(table), 0
+            for start in range(0, total, BATCH_PAGES):
+                filled += self._batch(step, start)
+                self.watcher.batch_done(step, number, min(start + BATCH_PAGES, total), total)
+            if filled == 0:
+                return
 
     def _batch(self, step: Step, start: int) -> int:
         """Run one batch; rows that others hold are waited for as briefly as locks are."""

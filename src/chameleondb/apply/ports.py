@@ -75,5 +75,8 @@ class Watcher(Protocol):
     def step_done(self, step: Step, seconds: float) -> None:
         """Call when a step has run; inside a transaction it is not committed yet."""
 
+    def batch_done(self, step: Step, number: int, pages: int, total: int) -> None:
+        """Call when a batch is committed: pass `number` over the table has come to page `pages` of `total`."""
+
     def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:
         """Call when a lock was not free and the group will be tried again."""

@@ -10,13 +10,14 @@ import click
 
 from chameleondb.cli.output import App, Output, faint, format_option, good
 from chameleondb.cli.plan_view import document, one_line, show_changes, show_rest, show_sql
-from chameleondb.cli.planning import preview_of, shadows
+from chameleondb.cli.planning import preview_of, progress, shadows
 
 if TYPE_CHECKING:
     from chameleondb.planner.plan import Plan
     from chameleondb.steps import Step
     from chameleondb.vault.history import History, Version
     from chameleondb.workflow.journal import Note
+    from chameleondb.workflow.progress import Progress
     from chameleondb.workflow.release import Decision, Release
 
 CHANGES_PENDING = 2
@@ -105,10 +106,10 @@ def _apply(app: App, options: _Options) -> int:
         app.out.note(f"waiting for another command: {holder}")
 
     with release.locked_vault(waiting), Journal(app.project.local, now).recorded("migrate") as note:
-        say = _Teller(app.out, note)
         release.verify(skip=options.skip_verification)
         connection = app.connect(purpose="migrate --apply")
-        with release.locked_database(connection, waiting):
+        with release.locked_database(connection, waiting), progress(app, connection) as told:
+            say = _Teller(app.out, note, told)
             repaired = release.reconcile(adopt=options.adopt, skip=options.skip_verification)
             say.verified(release, repaired)
             what, files = preview_of(app, connection, use_cache=not options.no_cache)
@@ -152,8 +153,8 @@ def _consent(out: Output, plan: Plan, allow: tuple[str, ...]) -> tuple[str, ...]
 class _Teller:
     """Tells the story of a run as the guide prints it, each statement when it is committed."""
 
-    def __init__(self, out: Output, note: Note) -> None:
-        self.out, self.note = out, note
+    def __init__(self, out: Output, note: Note, progress: Progress) -> None:
+        self.out, self.note, self.progress = out, note, progress
         self.is_recovery = False
         self.repaired: str | None = None
         self.running: Step | None = None
@@ -240,17 +241,22 @@ class _Teller:
             self._result(f"✅ Schema {version.label} locked in vault")
 
     def step_begun(self, step: Step) -> None:
+        self.progress.begun(one_line(step.sql))
         if step is not self.running:  # and not at each try to lock its table
             self.running = step
             self.out.detail(f"running: {one_line(step.sql)}")
 
     def step_done(self, step: Step, seconds: float) -> None:
+        self.progress.ended()
         took = (faint(f"  ({seconds * 1000:.0f} ms)"),) if self.out.verbosity > 0 else ()
         parts = ("   ", good("✓"), f" {one_line(step.sql)}", *took)
         if self.is_recovery:
             self.out.note(*parts)
         else:
             self._result(*parts)
+
+    def batch_done(self, step: Step, number: int, pages: int, total: int) -> None:  # noqa: ARG002
+        self.progress.reached(f"pass {number}, page {pages:,} of {total:,}")
 
     def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:
         if attempt in (1, 5) or attempt % 20 == 0:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from chameleondb.cli.output import App
 
 if TYPE_CHECKING:
     from chameleondb.workflow.migrate import Preview
+    from chameleondb.workflow.progress import Progress
     from chameleondb.workflow.shadow import Shadows
     from chameleondb.workflow.source import Files
 
@@ -30,6 +33,28 @@ def preview_of(app: App, connection: Any, *, use_cache: bool = True, recall: boo
     return what, files
 
 
+def progress(app: App, connection: Any) -> AbstractContextManager[Progress]:
+    """Return what tells of the long statements of a connection, on stderr."""
+    from chameleondb.postgres.activity import Onlooker
+    from chameleondb.workflow.progress import Progress
+
+    onlooker = Onlooker(app.target, connection)
+    app.resources.callback(onlooker.close)
+    return Progress(lambda line: _tell(app, line), onlooker)
+
+
+@contextmanager
+def _busy(app: App, work: str) -> Iterator[None]:
+    from chameleondb.workflow.progress import Progress
+
+    with Progress(lambda line: _tell(app, line)) as told, told.doing(work):
+        yield
+
+
+def _tell(app: App, line: str) -> None:
+    app.out.note(f"   … {line}")
+
+
 def shadows(app: App, connection: Any) -> Shadows:
     """Return what opens a shadow for the target of a command."""
     from chameleondb.config import shadow_setting
@@ -45,4 +70,5 @@ def shadows(app: App, connection: Any) -> Shadows:
         configured=configured,
         notice=app.out.warn,
         detail=app.out.detail,
+        busy=lambda work: _busy(app, work),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chameleondb.names import Identity, qualified_type, spelled
+from chameleondb.postgres.activity import lock_holder
 from chameleondb.postgres.session import Connection, translated
 
 
@@ -62,22 +63,8 @@ class ApplySession:
                 self.connection.execute("ROLLBACK")
 
     def blockers(self, relations: tuple[Identity, ...]) -> str | None:
-        """Describe the oldest transaction that holds a lock on one of the relations."""
-        with translated():
-            row = self.connection.execute(
-                "SELECT a.pid, a.usename, a.application_name, a.state,"
-                " pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text"
-                " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-                " WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.relation IN"
-                # A name from the middle of a plan may be unknown again, since the transaction was rolled back.
-                " (SELECT pg_catalog.to_regclass(name) FROM pg_catalog.unnest(%s::text[]) AS name)"
-                " ORDER BY a.xact_start LIMIT 1",
-                [[spelled(r.path) for r in relations if r.space == "relation"]],
-            ).fetchone()
-        if row is None:
-            return None
-        pid, user, application, state, age = row
-        return f"process {pid} of {user} ({application or 'no application name'}, {state}, for {age})"
+        """Describe the session with the oldest transaction that holds a lock on one of the relations."""
+        return lock_holder(self.connection, [spelled(r.path) for r in relations if r.space == "relation"])
 
     def _set_lock_timeout(self, seconds: float, *, local: bool) -> None:
         milliseconds = str(int(seconds * 1000))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from chameleondb.postgres.scratch import open_shadow
@@ -15,6 +15,8 @@ Notice = Callable[[str], None]
 
 class Shadows:
     """Opens shadows as much like one target as possible; `notice` hears what differs, `detail` what was chosen.
+
+    The context that `busy` returns lasts as long as the work in a shadow.
 
     Calling it raises NotSupported where no shadow has the extensions, UsageError where the embedded PostgreSQL would be
     needed and is not installed.
@@ -29,9 +31,10 @@ class Shadows:
         configured: Target | None = None,
         notice: Notice = lambda _: None,
         detail: Notice = lambda _: None,
+        busy: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.connection, self.target, self.local, self.configured = connection, target, local, configured
-        self.notice, self.detail = notice, detail
+        self.notice, self.detail, self.busy = notice, detail, busy
 
     @contextmanager
     def __call__(self, extensions: frozenset[str]) -> Iterator[Connection]:
@@ -44,6 +47,7 @@ class Shadows:
                 self.notice(text)
             connection = connect(shadow.target, purpose="shadow")
             try:
-                yield connection
+                with self.busy(f"working in {shadow.why}"):
+                    yield connection
             finally:
                 connection.close()
