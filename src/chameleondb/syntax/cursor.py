@@ -44,10 +44,12 @@ class Cursor:
         return self.texts[index] if index < len(self.texts) else ""
 
     def accept(self, *words: str) -> bool:
-        """Go over `words` if exactly they come next."""
+        """Go over `words` if exactly they come next; before a colon, a word is the name of the next field."""
         if self.text != words[0]:
             return False
         if len(words) > 1 and any(self.peek(i) != word for i, word in enumerate(words)):
+            return False
+        if self.peek(len(words)) == ":":
             return False
         for _ in words:
             self.advance()

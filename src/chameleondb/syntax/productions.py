@@ -17,9 +17,12 @@ Option = Callable[[Cursor], tuple[str, Any]]
 
 
 def options(cursor: Cursor, known: Mapping[str, Option]) -> dict[str, Any]:
-    """Read clauses in any order as long as their first word is known; a repeated one is an error."""
+    """Read clauses in any order as long as their first word is known; a repeated one is an error.
+
+    A word with a colon behind it is the next field, whose comma is missing.
+    """
     values: dict[str, Any] = {}
-    while option := known.get(cursor.text):
+    while (option := known.get(cursor.text)) and cursor.peek() != ":":
         first = cursor.at
         key, value = option(cursor)
         if key in values:

@@ -18,6 +18,8 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id int }", "CHM0101", "int", "id: string"),
         ("entity User { id: int primary x: int }", "CHM0105", "", "`,`"),
         ("entity User { id: int primary\n x: int }", "CHM0105", "", "`,`"),
+        ("entity User { id: int primary\n name: string }", "CHM0105", "", "`,`"),
+        ("entity User { id: int primary identity\n sequence: int }", "CHM0105", "", "`,`"),
         ("entity User { a: int primary\n unique (a) }", "CHM0105", "", "`,`"),
         ('entity User { id: int primary, t: string default "x }', "CHM0103", '"x }', 'close it with `"`'),
         ('entity User { id: int primary, t: string default "\\x" }', "CHM0109", '"\\x"', "known are"),
