@@ -38,7 +38,7 @@ VIOLATIONS = {
 # Without these nothing can be locked: refused even before the vault is read, if they are of another kind.
 NEEDED = {".chameleon": ".chameleon", ".chameleon/local": ".chameleon/local", "local/lock": ".chameleon/local/lock"}
 # Nothing depends on these.
-PASSED_OVER = {"cached": ".chameleon/local/cache/elaborated-18.json", "memory": "../state/chameleon/heads.json"}
+PASSED_OVER = {"cached": ".chameleon/local/cache/elaborated-*.json", "memory": "../state/chameleon/heads.json"}
 
 LOOKING = ("verify", "status", "migrate", "journal last", "journal schema", "config get mode", "introspect -o -")
 
@@ -166,8 +166,8 @@ def test_a_trap_where_the_lock_is_kept_is_refused(place: str, trap: Trap, on_dis
 @pytest.mark.parametrize("place", PASSED_OVER)
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_trap_on_which_nothing_depends_is_passed_over(place: str, trap: Trap, on_disk: Scene, outside: Path) -> None:
-    path = on_disk.victim.folder / PASSED_OVER[place]
-    assert path.is_file()
+    where = on_disk.victim.folder / PASSED_OVER[place]
+    (path,) = where.parent.glob(where.name)
     _spring(trap, path, on_disk, outside, "verify", status=0)
     if place == "memory" and trap is not another_kind:
         assert path.is_file()  # in its place is a new one

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pytest
+
 CASES = Path(__file__).resolve().parent
 _KEYS = {"min_version", "needs_extension", "needs_tablespace", "renamed", "recomputed", "forward", "backward"}
 
@@ -72,3 +75,17 @@ def _way(name: str, folder: Path, settings: dict[str, Any]) -> Way:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def skip_unless_possible(case: Case, database: str, version: int) -> None:
+    """Skip the test where the server has not what the case needs; `version` is e.g. 180004."""
+    if version < case.min_version * 10_000:
+        pytest.skip(f"needs PostgreSQL {case.min_version}")
+    with psycopg.connect(database) as connection:
+        for needed, catalog, column in (
+            (case.needs_extension, "pg_available_extensions", "name"),
+            (case.needs_tablespace, "pg_tablespace", "spcname"),
+        ):
+            query = f"SELECT 1 FROM pg_catalog.{catalog} WHERE {column} = %s"
+            if needed and connection.execute(query.encode(), [needed]).fetchone() is None:
+                pytest.skip(f"this server lacks {needed}")

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from chameleondb.errors import ChameleonError, ConsentNeeded
-from tests.cases.case import Case, Way, find_cases, read_case
+from tests.cases.case import Case, Way, find_cases, read_case, skip_unless_possible
 from tests.cases.driver import build, planned
 from tests.cases.proof import dump, lost, rows
 from tests.cluster import Databases
@@ -70,7 +70,7 @@ def test_case(
 ) -> None:
     case = read_case(folder)
     database, built = databases.new(), databases.new()
-    _skip_unless_possible(case, database, server_version)
+    skip_unless_possible(case, database, server_version)
     oracle = Oracle(
         case,
         tmp_path,
@@ -87,16 +87,3 @@ def test_case(
         connection.execute(case.use.encode())
         connection.rollback()
     oracle.check(case.backward, database if case.forward.refused is None else built, case.before, dump_before)
-
-
-def _skip_unless_possible(case: Case, database: str, version: int) -> None:
-    if version < case.min_version * 10_000:
-        pytest.skip(f"needs PostgreSQL {case.min_version}")
-    with psycopg.connect(database) as connection:
-        for needed, catalog, column in (
-            (case.needs_extension, "pg_available_extensions", "name"),
-            (case.needs_tablespace, "pg_tablespace", "spcname"),
-        ):
-            query = f"SELECT 1 FROM pg_catalog.{catalog} WHERE {column} = %s"
-            if needed and connection.execute(query.encode(), [needed]).fetchone() is None:
-                pytest.skip(f"this server lacks {needed}")

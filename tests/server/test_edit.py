@@ -18,7 +18,7 @@ from chameleondb.workflow.cache import Cache
 from chameleondb.workflow.migrate import Preview, preview
 from chameleondb.workflow.shadow import Shadows
 from chameleondb.workflow.source import Files
-from tests.cases.case import find_cases, read_case
+from tests.cases.case import find_cases, read_case, skip_unless_possible
 from tests.cases.driver import build
 from tests.cluster import Databases
 
@@ -168,9 +168,8 @@ def test_every_case_is_planned_as_with_everything_in_sight(
     folder: Path, databases: Databases, server_version: int, tmp_path: Path
 ) -> None:
     case = read_case(folder)
-    if case.needs_extension or server_version < case.min_version:
-        pytest.skip("not on this server")
     database = databases.new()
+    skip_unless_possible(case, database, server_version)
     build(database, case.before, tmp_path)
     with psycopg.connect(database) as connection:
         connection.execute(case.seed.encode())

@@ -204,7 +204,7 @@ class _Parser:
         cursor = self.cursor
         first, word = cursor.at, cursor.text
         self.member_first = first
-        if cursor.texts[first + 1 : first + 2] != [":"]:
+        if cursor.peek() != ":":
             pair = f"{word} {cursor.peek()}"
             production = self.grammar.members.get(pair)
             if production:
