@@ -123,6 +123,27 @@ def test_what_the_server_refuses_is_shown_at_its_place(applied: Chameleon) -> No
     assert 'error[CHM0350]: PostgreSQL: column "nmae" does not exist\n --> schema.cham:4:' in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("declared", "place", "help"),
+    [
+        ('extension "nowhere"\n', "1:11", "help: install it where the server runs"),
+        (
+            'entity T { id: int primary, a: string collate "xx-nowhere" }\n',
+            "1:29",
+            "help: `SELECT collname",
+        ),
+    ],
+)
+def test_what_the_server_lacks_is_told_with_where_to_get_it(
+    applied: Chameleon, declared: str, place: str, help: str
+) -> None:
+    applied.write(declared + BEFORE)
+    told = applied.run("migrate", status=1).stderr
+    assert "error[CHM0350]: PostgreSQL: " in told
+    assert f" --> schema.cham:{place}\n" in told
+    assert help in told
+
+
 def _wait_for(process: subprocess.Popen[str], words: str) -> str:
     assert process.stderr is not None
     return next(line for line in process.stderr if words in line)

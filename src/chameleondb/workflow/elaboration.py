@@ -30,6 +30,9 @@ from chameleondb.workflow.source import Files
 OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 """Opens an empty database that offers the given extensions."""
 
+FEATURE_NOT_SUPPORTED = "0A000"
+UNDEFINED_OBJECT = "42704"
+
 _MODELS = {model.__name__: model for model in KIND_OF}
 BLOCKS = Identity("", ())
 """The last unit: what statements in sql blocks make."""
@@ -213,7 +216,24 @@ def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) ->
     error = failure.error
     from_server = error.sqlstate is not None
     code, message = ("CHM0350", f"PostgreSQL: {error.message}") if from_server else (error.code, error.message)
-    diagnostics.error(code, message, span, help=error.hint)
+    diagnostics.error(code, message, span, help=_way_out(failure) or error.hint)
+
+
+def _way_out(failure: Failure) -> str | None:
+    """Return what helps where the server, rather than the schema, is the one that lacks something."""
+    error, about = failure.error, failure.identity
+    if error.sqlstate == FEATURE_NOT_SUPPORTED and about is not None and about.space == "extension":
+        return (
+            "install it where the server runs, most come with PostgreSQL's contrib package; the embedded PostgreSQL has"
+            " only `vector`: use another server then"
+        )
+    at = (error.statement or "")[error.position - 1 :] if error.position else ""
+    if error.sqlstate == UNDEFINED_OBJECT and at.startswith("COLLATE"):
+        return (
+            "`SELECT collname FROM pg_collation` lists those of a server; the embedded PostgreSQL has none of ICU: use"
+            " another server, or set database.shadow_url if it is the shadow only"
+        )
+    return None
 
 
 def _home(obj: Object, schema: Schema) -> Identity:
