@@ -86,8 +86,9 @@ def _in_order(renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds
         old, aside = waiting.next()
         new = waiting.leave(old)
         found = _statement(old, aside or new, finals[old], target, kinds)
-        # Nobody says the name that was set aside.
-        yield found if old in renames else replace(found, step=replace(found.step, hazards=()))
+        # Nobody says the name that was set aside, nor will.
+        hazards = [replace(h, object=finals[old]) if h.object == aside else h for h in found.step.hazards]
+        yield replace(found, step=replace(found.step, hazards=tuple(hazards) if old in renames else ()))
         if aside is not None:
             finals[aside] = finals[old]
             waiting.add({aside: new})

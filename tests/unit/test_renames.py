@@ -44,8 +44,10 @@ def _simply(waiting: dict[str, str]) -> list[tuple[str, str]]:
 def test_every_statement_finds_its_new_name_free(renames: dict[str, str]) -> None:
     target = Schema({relation("public", n): Table(id=relation("public", n)) for n in renames.values()})
     asked = [Rename(relation("public", o), relation("public", n)) for o, n in renames.items()]
-    steps = [found.step.sql for found in order_renames(asked, target, KIND_OF)]
-    assert steps == [f"ALTER TABLE {quote(o)} RENAME TO {quote(n)}" for o, n in _simply(renames)]
+    steps = [found.step for found in order_renames(asked, target, KIND_OF)]
+    assert [s.sql for s in steps] == [f"ALTER TABLE {quote(o)} RENAME TO {quote(n)}" for o, n in _simply(renames)]
+    told = sorted((hazard.key, hazard.detail) for step in steps for hazard in step.hazards)
+    assert told == sorted((f"breaks-code:{n}", f"code that still says {o} fails") for o, n in renames.items())
 
 
 def _columns(**renames: str) -> Renamed:
