@@ -183,6 +183,11 @@ def shorten(name: str, tail: str = "") -> str:
     return name.encode()[:room].decode("utf-8", "ignore") + tail
 
 
+def name_aside(name: str, number: int = 0) -> str:
+    """Return a name for what cannot have its own for a while; it says whose it is, so that nobody else's is like it."""
+    return shorten(name, f"__chameleon{number or ''}")
+
+
 def object_name(first: str, second: str, label: str) -> str:
     """Return the name PostgreSQL gives to what nobody named, e.g. ``users_email_key`` (makeObjectName in the server).
 

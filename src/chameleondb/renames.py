@@ -11,7 +11,7 @@ from typing import Any
 from chameleondb.kind import Kind
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, shorten
+from chameleondb.names import Identity, name_aside
 from chameleondb.steps import Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -121,7 +121,7 @@ class _Waiting:
         while self._all[0] not in self.new:
             heapq.heappop(self._all)
         old = self._all[0]
-        return old, Identity(old.space, (*old.path[:-1], shorten(old.name, "__chameleon")))
+        return old, Identity(old.space, (*old.path[:-1], name_aside(old.name)))
 
     def leave(self, old: Identity) -> Identity:
         """Give up the old name, and return the new one."""

@@ -280,9 +280,9 @@ def test_a_lock_is_told_with_what_is_done_under_it(db: Database) -> None:
 
 
 REPLACED = [
-    ("alone", ["CREATE INDEX CONCURRENTLY idx_users_age_new ON users(age DESC, email)"]),
+    ("alone", ["CREATE INDEX CONCURRENTLY idx_users_age__chameleon ON users(age DESC, email)"]),
     ("alone", ["DROP INDEX CONCURRENTLY idx_users_age"]),
-    ("together", ["ALTER INDEX idx_users_age_new RENAME TO idx_users_age"]),
+    ("together", ["ALTER INDEX idx_users_age__chameleon RENAME TO idx_users_age"]),
 ]
 
 
@@ -320,14 +320,14 @@ def test_an_index_is_built_beside_another_when_its_columns_are_what_they_will_be
     assert [sql.split(" ON ")[0] for sql in plan] == [
         "DROP INDEX CONCURRENTLY idx_users_age",  # nothing that depends on a column is in the way of its change
         "ALTER TABLE users ALTER COLUMN age TYPE TEXT USING age::text",
-        "CREATE INDEX CONCURRENTLY idx_users_age_new",
-        "ALTER INDEX idx_users_age_new RENAME TO idx_users_age",
+        "CREATE INDEX CONCURRENTLY idx_users_age__chameleon",
+        "ALTER INDEX idx_users_age__chameleon RENAME TO idx_users_age",
     ]
 
 
 def test_an_index_of_somebody_else_is_not_taken_for_one_that_was_left_behind(db: Database) -> None:
     _filled(db, _users("index (age)"))
-    db.execute("CREATE INDEX idx_users_age_new ON users(email)")
+    db.execute("CREATE INDEX idx_users_age__chameleon ON users(email)")
     db.migrate(_users('index (age desc, email) name "idx_users_age"'))
     assert db.value("SELECT count(*) FROM pg_index WHERE indrelid = 'users'::regclass") == 3
 
@@ -337,13 +337,13 @@ def test_a_key_is_replaced_by_one_that_is_built_beside_it(db: Database) -> None:
     _filled(db, _users('unique (email) name "by_mail"') + tag)
     other = _users('unique (email) include (age) name "by_mail"') + tag
     replaced = [
-        ("alone", ["CREATE UNIQUE INDEX CONCURRENTLY by_mail_new ON users(email) INCLUDE (age)"]),
+        ("alone", ["CREATE UNIQUE INDEX CONCURRENTLY by_mail__chameleon ON users(email) INCLUDE (age)"]),
         (
             "together",
             [
                 "ALTER TABLE tags DROP CONSTRAINT tags_email_fkey",
                 "ALTER TABLE users DROP CONSTRAINT by_mail",
-                "ALTER TABLE users ADD CONSTRAINT by_mail UNIQUE USING INDEX by_mail_new",
+                "ALTER TABLE users ADD CONSTRAINT by_mail UNIQUE USING INDEX by_mail__chameleon",
             ],
         ),
         (

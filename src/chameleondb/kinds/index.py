@@ -25,7 +25,7 @@ from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, qualified, quote, relation, shorten
+from chameleondb.names import Identity, name_aside, qualified, quote, relation, shorten
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import closing, shown, split_list, unquoted, unwrap
 from chameleondb.steps import Effort, Hazard, Lock, LockMode, Step, Transaction
@@ -265,7 +265,7 @@ def _create(obj: Index, context: Context) -> list[Step]:
 def name_beside(wanted: Index, source: Schema, target: Schema | None = None) -> Identity:
     """Return the name that an index has until it takes the place of another: a free one, or what a run left behind."""
     for number in itertools.count():
-        identity = relation(wanted.id.path[0], shorten(wanted.id.name, f"_new{number or ''}"))
+        identity = relation(wanted.id.path[0], name_aside(wanted.id.name, number))
         taken = identity in source and not is_left_behind(source.get(identity), wanted)
         if not taken and (target is None or identity not in target):
             return identity

@@ -25,7 +25,7 @@ from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.model.renamed import Renamed
-from chameleondb.names import Identity, constraint, object_name, qualified, quote, relation, shorten, type_
+from chameleondb.names import Identity, constraint, name_aside, object_name, qualified, quote, relation, type_
 from chameleondb.sqltext import unquoted
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
@@ -332,7 +332,7 @@ def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context)
     """Rename the sequence of an identity column; by way of a name set aside if another column's has the new name."""
     names = [old.name, new.name]
     if new in context.once(_counters):
-        names.insert(1, shorten(old.name, "__chameleon"))
+        names.insert(1, name_aside(old.name))
     return [
         Step(
             sql=f"ALTER SEQUENCE {qualified((old.path[0], a))} RENAME TO {quote(b)}",
@@ -375,7 +375,7 @@ def _rename_not_null(obj: Column, old: str, new: str, context: Context) -> list[
     """Rename the rule; by way of a name set aside if another column's has the new name, which may want this one's."""
     table = obj.id.table
     taken = any(isinstance(c, Column) and c.not_null and c.not_null.name == new for c in context.source.children(table))
-    names = [old, shorten(old, "__chameleon"), new] if taken else [old, new]
+    names = [old, name_aside(old), new] if taken else [old, new]
     return [
         replace(
             rename_constraint(constraint(table, a), constraint(table, b)),
