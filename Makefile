@@ -61,6 +61,12 @@ cases: setup ## every change of every kind, both ways
 crash: setup ## migrations killed at every single instant
 	@CHAMELEON_TEST_INSTANTS=all $(PYTEST) -n $(JOBS) --dist worksteal tests/crash
 
+.PHONY: coverage
+coverage: setup ## which lines no test reaches
+	@rm -rf .venv/coverage && mkdir .venv/coverage
+	@$(BIN)/coverage run -m pytest -q -n $(JOBS) --dist worksteal tests
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
 .PHONY: docs
 docs: setup ## the pages that are made from tests
 	@$(BIN)/python tools/guide_coverage.py
