@@ -89,7 +89,7 @@ class Step:
     """One SQL statement without its semicolon.
 
     `creates`, `drops` and `needs` order the plan; `locks` name relations of the source only, since nobody waits for a
-    table that is new.
+    table that is new. `seconds` is how long it takes on them, to an order of magnitude.
     """
 
     sql: str
@@ -98,6 +98,7 @@ class Step:
     needs: tuple[Identity, ...] = ()
     locks: tuple[Lock, ...] = ()
     effort: Effort = Effort.CATALOG
+    seconds: float = 0.0
     transaction: Transaction = Transaction.INSIDE
     hazards: tuple[Hazard, ...] = ()
     # The table whose rows it changes, some pages at a time: it ends with a WHERE clause that leaves out what is done.

@@ -272,7 +272,9 @@ def test_foreign_keys_and_checks_are_validated_in_a_transaction_of_their_own(db:
 def test_a_lock_is_told_with_what_is_done_under_it(db: Database) -> None:
     _filled(db)
     told = lock_lines(db.plan(_users("handle: string backfill ('x')", "index (age)")).plan)
-    assert told == ("users: ACCESS EXCLUSIVE, catalog only; SHARE UPDATE EXCLUSIVE, builds an index",)
+    assert told == (
+        "users (24,000 rows, 1 MiB): ACCESS EXCLUSIVE, catalog only; SHARE UPDATE EXCLUSIVE, builds an index",
+    )
     # In one transaction the strong lock is held while the index is built.
     small = replace(db, small_table_bytes=2**30)
     told = lock_lines(small.plan(_users("handle: string?", "index (age)")).plan)

@@ -109,6 +109,7 @@ def document(what: Preview) -> dict[str, Any]:
                     {
                         "sql": step.sql,
                         "effort": step.effort.value,
+                        "seconds": round(step.seconds, 1),
                         "batched": step.batched is not None,
                         "locks": [{"relation": str(lock.relation), "mode": lock.mode.label} for lock in step.locks],
                         "hazards": [

@@ -19,6 +19,13 @@ class TableFacts:
     exact: bool = True
 
     @property
+    def text(self) -> str:
+        """E.g. ``about 1,200,000 rows, 96 MiB``."""
+        mebibytes = self.bytes / 1024 / 1024
+        size = f"{mebibytes / 1024:,.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:,.0f} MiB"
+        return f"{self.rows_text}, {size}"
+
+    @property
     def rows_text(self) -> str:
         """E.g. ``1 row``, ``about 1,200,000 rows``."""
         text = f"{self.rows:,} row" + ("" if self.rows == 1 else "s")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chameleondb.diff import Change, Difference
 from chameleondb.errors import ConsentNeeded, PlanError
 from chameleondb.kind import Kind
-from chameleondb.model.facts import Facts
+from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
+from chameleondb.planner.estimate import seconds
 from chameleondb.planner.graph import order
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
@@ -36,6 +37,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     unmanaged: tuple[Identity, ...] = ()
     unmodelled: tuple[Unmodelled, ...] = ()
+    large: Mapping[Identity, TableFacts] = field(default_factory=dict)  # tables over the threshold, and what they hold
     notes: tuple[str, ...] = ()
 
     @property
@@ -99,7 +101,8 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     for step in order(difference.changes, difference.source, target, kinds):
         # Nobody waits for a table that is new. One that is renamed has its old name in its first step.
         locks = tuple(k for k in step.locks if k.relation in difference.source or k.relation in renamed)
-        steps.append(replace(step, locks=locks).with_hazards(_lock_hazards(locks, step.effort, facts)))
+        took = seconds(step.effort, step.transaction, locks, facts)
+        steps.append(replace(step, locks=locks, seconds=took).with_hazards(_lock_hazards(locks, step.effort, facts)))
     groups, split = _group(steps, facts)
     notes = []
     if split:
@@ -115,6 +118,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         changes=difference.changes,
         unmanaged=difference.unmanaged,
         unmodelled=difference.source.unmodelled,
+        large={table: known for table, known in facts.tables.items() if known.bytes > facts.small_table_bytes},
         notes=tuple(notes),
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chameleondb.diff import Action, Change
 from chameleondb.kinds import KIND_OF
 from chameleondb.names import Identity
-from chameleondb.planner.plan import Plan
+from chameleondb.planner.estimate import magnitude
+from chameleondb.planner.plan import Group, Plan
 from chameleondb.steps import Effort, LockMode
 
 _MARKS = {Action.CREATE: "+", Action.DROP: "-", Action.ALTER: "~", Action.RENAME: ">"}
@@ -99,29 +100,54 @@ _EFFORTS = tuple(Effort)
 
 
 def lock_lines(plan: Plan) -> tuple[str, ...]:
-    """Return, for each table, its strongest lock and what is done under it at most; weaker locks where more is done.
+    """Return, for each table, its strongest lock, what is done under it at most, and for how long; weaker locks where
+    more is done. Of a large table, its size is told.
 
     A lock is held to the end of its transaction, so what others wait for is the strongest in each.
     """
-    held: dict[str, dict[LockMode, int]] = {}
+    held: dict[str, dict[LockMode, _Held]] = {}
     for group in plan.groups:
-        within: dict[str, tuple[LockMode, int]] = {}
-        for step in group.steps:
-            for name in {str(lock.relation) for lock in step.locks if lock.relation.space == "relation"}:
-                mode = max(lock.mode for lock in step.locks if str(lock.relation) == name)
-                known = within.get(name, (mode, 0))
-                within[name] = (max(mode, known[0]), max(_EFFORTS.index(step.effort), known[1]))
-        for name, (mode, effort) in within.items():
+        for name, own in _held(group):
             modes = held.setdefault(name, {})
-            modes[mode] = max(effort, modes.get(mode, 0))
-    return tuple(f"{name}: {'; '.join(_efforts_told(modes))}" for name, modes in sorted(held.items()))
+            known = modes.get(own.mode, own)
+            modes[own.mode] = _Held(own.mode, max(own.effort, known.effort), max(own.seconds, known.seconds))
+    sizes = {str(table): f" ({facts.text})" for table, facts in plan.large.items()}
+    return tuple(
+        f"{name}{sizes.get(name, '')}: {'; '.join(_told(modes.values()))}" for name, modes in sorted(held.items())
+    )
 
 
-def _efforts_told(modes: Mapping[LockMode, int]) -> Iterator[str]:
+class _Held(NamedTuple):
+    """A lock in one transaction: its mode, the most that is done to its table, how long it is held in seconds."""
+
+    mode: LockMode
+    effort: int
+    seconds: float
+
+
+def _held(group: Group) -> Iterator[tuple[str, _Held]]:
+    """Yield the locks of each table in a transaction: a new one with each step that takes a stronger one."""
+    strongest: dict[str, _Held] = {}
+    left = sum(step.seconds for step in group.steps)
+    for step in group.steps:
+        effort = _EFFORTS.index(step.effort)
+        for name in {str(lock.relation) for lock in step.locks if lock.relation.space == "relation"}:
+            mode = max(lock.mode for lock in step.locks if str(lock.relation) == name)
+            known = strongest.get(name)
+            if known is None or mode > known.mode:
+                strongest[name] = _Held(mode, effort, left)
+            else:
+                strongest[name] = known._replace(effort=max(effort, known.effort))
+            yield name, strongest[name]
+        left -= step.seconds
+
+
+def _told(held: Iterable[_Held]) -> Iterator[str]:
     told = -1
-    for mode, effort in sorted(modes.items(), reverse=True):
+    for mode, effort, seconds in sorted(held, reverse=True):
         if effort > told:
-            yield f"{mode.label}, {_EFFORTS[effort].value}"
+            long = magnitude(seconds)
+            yield f"{mode.label}, {_EFFORTS[effort].value}{f', for {long}' if long else ''}"
             told = effort
 
 
