@@ -50,7 +50,7 @@ def test_an_index_that_waits_for_a_writer_is_seen_with_the_writer(target: Target
         pid = other.info.backend_pid
         build = threading.Thread(target=session.execute, args=(b"CREATE INDEX CONCURRENTLY ON items (a)",))
         build.start()
-        seen = _await(look, "held up by")
+        seen = _await(look, "before build, held up by")
         other.rollback()
         build.join()
     assert seen.startswith(
