@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -43,9 +44,11 @@ def _await(look: Onlooker, words: str) -> str:
 
 
 def test_an_index_that_waits_for_a_writer_is_seen_with_the_writer(target: Target, session: Connection) -> None:
-    look = Onlooker(target, session)
-    assert look() is None
-    with psycopg.connect(target.conninfo, application_name="a writer") as other:
+    with (
+        closing(Onlooker(target, session)) as look,
+        psycopg.connect(target.conninfo, application_name="a writer") as other,
+    ):
+        assert look() is None
         other.execute("INSERT INTO items VALUES (0)")
         pid = other.info.backend_pid
         build = threading.Thread(target=session.execute, args=(b"CREATE INDEX CONCURRENTLY ON items (a)",))
