@@ -120,17 +120,17 @@ def _edges(connection: Connection, oids: Oids, *, whole: bool) -> dict[Identity,
     parameters = None if whole else {"objects": [oid for _, oid in oids.objects], "tables": oids.tables}
     rows = connection.execute((_EDGES if whole else _EDGES_FROM).encode(), parameters).fetchall()
     for catalog, oid, number, ref_catalog, ref_oid, extension in rows:
-        if catalog == "pg_catalog.pg_attrdef":
+        if catalog == "pg_attrdef":
             defaults = _default_owners(connection, oids) if defaults is None else defaults
             own = defaults.get(oid)
         else:
-            own = oids.objects.get((catalog.removeprefix("pg_catalog."), oid))
+            own = oids.objects.get((catalog, oid))
             if own is not None and number and oid in oids.columns:
                 own = Identity("column", (*own.path, oids.columns[oid][number]))
         if extension is not None:
             target: Identity | None = Identity("extension", (extension,))
         else:
-            target = oids.objects.get((ref_catalog.removeprefix("pg_catalog."), ref_oid))
+            target = oids.objects.get((ref_catalog, ref_oid))
         if own is not None and target is not None and own != target:
             edges.setdefault(own, set()).add(target)
     return {identity: frozenset(targets) for identity, targets in edges.items()}

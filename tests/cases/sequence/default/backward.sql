@@ -1,0 +1,3 @@
+ALTER TABLE orders DROP COLUMN ticket;
+DROP TABLE invoices;
+DROP SEQUENCE tickets;
