@@ -83,7 +83,7 @@ def diff(
     gone = [i for i in source.objects if i not in target.objects and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
-    unmanaged = tuple(i for i in gone if i not in owned and _former(i, former) not in owned)
+    unmanaged = tuple(i for i in gone if i not in owned and _former(source.objects[i], former, kinds) not in owned)
     kept = adopted.union(unmanaged)
     visible = source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
@@ -97,11 +97,15 @@ def diff(
     )
 
 
-def _former(identity: Identity, former: Mapping[Identity, Identity]) -> Identity:
-    """Return what an object was called before the renames, be it because its table was renamed."""
-    if identity not in former and identity.space in ("column", "constraint") and identity.table in former:
+def _former(obj: Object, former: Mapping[Identity, Identity], kinds: Kinds) -> Identity:
+    """Return what an object was called before the renames, be it because its table was renamed, or moved."""
+    identity = obj.id
+    if identity in former:
+        return former[identity]
+    if identity.space in ("column", "constraint") and identity.table in former:
         return Identity(identity.space, (*former[identity.table].path, identity.name))
-    return former.get(identity, identity)
+    table = former.get(kinds[type(obj)].moves_with(obj) or identity)
+    return Identity(identity.space, (table.path[0], *identity.path[1:])) if table else identity
 
 
 def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple[str, ...]]) -> dict[Identity, Hint]:
@@ -112,11 +116,19 @@ def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple
 
     def is_followed(identity: Identity, was: tuple[str, ...]) -> bool:
         holder = identity.holder
-        former = (Identity(holder.space, (*holder.path[:-1], name)) for name in hints.get(holder, Hint()).was)
+        former = (place for name in hints.get(holder, Hint()).was for place in _places(holder, name))
         places = (identity, *(Identity(identity.space, (*place.path, identity.name)) for place in former))
         return any(followed.get(place) == was for place in places)
 
     return {i: replace(h, was=()) if h.was and is_followed(i, h.was) else h for i, h in hints.items()}
+
+
+def _places(identity: Identity, name: str) -> Iterable[Identity]:
+    """Return what `name` may stand for in a `was`: a name in the same schema, or one with another schema before it."""
+    yield Identity(identity.space, (*identity.path[:-1], name))
+    if identity.space in ("relation", "type"):
+        for point in (i for i, character in enumerate(name) if character == "."):  # names may have some of their own
+            yield Identity(identity.space, (name[:point], name[point + 1 :]))
 
 
 def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds) -> list[Rename]:
@@ -136,8 +148,9 @@ def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, H
             for name in names:
                 if holder and name == new.name:
                     break  # only the holder is renamed
-                old = Identity(space, (*holder.path, name) if holder else (new.path[0], name))
-                if old in present:
+                olds = [Identity(space, (*holder.path, name))] if holder else _places(new, name)
+                old = next((i for i in olds if i in present), None)
+                if old is not None:
                     found[old] = new
                     break
         moved.update(_effective(found, present))
@@ -187,7 +200,7 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
 
 def _rename_changes(renames: list[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
     former = {r.new: r.old for r in renames}
-    for rename in order_renames(renames, target, kinds):
+    for rename in order_renames(renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)
         yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(rename.step,))
 

@@ -98,8 +98,9 @@ class Kind(Generic[M]):
     """Everything the stages need to know about one kind of object.
 
     `query` gives the catalog query for a server version (e.g. 180004); its first column is the object's OID, its rows
-    go to `decode(row, names)`. `rename` says how one object takes another's name; `inferred_rename` allows pairing two
-    objects that differ in nothing but the name, which is safe only where a name carries no data.
+    go to `decode(row, names)`. `rename` says how one object takes another's name, or moves to its schema;
+    `inferred_rename` allows pairing two objects that differ in nothing but the name, which is safe only where a name
+    carries no data.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Kind(Generic[M]):
     rename_part: Callable[[M, str, str], Step] | None = None
     inferred_rename: Callable[[M], bool] = lambda _: False
     renamed: Callable[[M, Renamed], M] | None = None
+    moves_with: Callable[[M], Identity | None] = lambda _: None  # the table in whose schema it always lies
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
     question: Callable[[M, M], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared

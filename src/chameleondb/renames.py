@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +38,7 @@ def follow_all(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -
     """Return `source` as it looks after the renames in `ids`, children and expressions included."""
     if not ids:
         return source
-    full = _expand(source, ids)
+    full = _expand(source, ids, kinds)
     objects = []
     for obj in source.objects.values():
         renamed = kinds[type(obj)].renamed
@@ -48,9 +49,14 @@ def follow_all(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -
     return Schema({o.id: o for o in objects}, edges, source.unmodelled)
 
 
-def _expand(source: Schema, ids: Mapping[Identity, Identity]) -> Renamed:
-    """Add what lies below a renamed table: its columns and constraints."""
+def _expand(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -> Renamed:
+    """Add what lies below a renamed table, its columns and constraints, and what moves to another schema with it."""
     full = Renamed(ids)
+    moved = {old: new.path[0] for old, new in ids.items() if old.space == "relation" and _moves(old, new)}
+    for obj in source.objects.values() if moved else ():
+        table = kinds[type(obj)].moves_with(obj)
+        if table in moved:
+            full.setdefault(obj.id, Identity(obj.id.space, (moved[table], *obj.id.path[1:])))
     for old, new in ids.items():
         if old.space == "relation":
             for child in source.children(old):
@@ -64,34 +70,96 @@ def _expand(source: Schema, ids: Mapping[Identity, Identity]) -> Renamed:
 _ORDER = ("type", "relation", "column", "constraint", "label")
 
 
-def order_renames(renames: Iterable[Rename], target: Schema, kinds: Kinds) -> list[RenameStep]:
+def order_renames(
+    renames: Iterable[Rename], target: Schema, kinds: Kinds, present: Container[Identity] = ()
+) -> list[RenameStep]:
     """Return the statements in an order in which every new name is free; a swap goes through a name set aside.
 
     Tables come before their columns, and types before their labels, so every statement uses the holder's new name.
+    `present` is what exists: one statement gives a new name, another a new schema, and between the two nothing else may
+    be called so.
     """
     steps: list[RenameStep] = []
     for space in _ORDER:
         waiting = {r.old: r.new for r in renames if r.old.space == space}
         if space in ("column", "constraint", "label"):  # the holder has its new name by now
             waiting = {Identity(o.space, (*n.path[:-1], o.name)): n for o, n in waiting.items()}
-        steps += _in_order(waiting, target, kinds)
+        for group in _after_moves(waiting, target, kinds):
+            steps += _in_order(group, present, target, kinds)
     return steps
 
 
-def _in_order(renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds) -> Iterable[RenameStep]:
-    finals = dict(renames)
+def _after_moves(
+    renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds
+) -> Iterable[Mapping[Identity, Identity]]:
+    """Put what moves to another schema with its table behind the tables: before, it is not called so."""
+    if not any(_moves(old, new) for old, new in renames.items()):
+        return [renames]
+    with_table = {
+        old: new
+        for old, new in renames.items()
+        if (obj := target.get(new)) is not None and kinds[type(obj)].moves_with(obj) is not None
+    }
+    return [{old: new for old, new in renames.items() if old not in with_table}, with_table]
+
+
+def _in_order(
+    renames: Mapping[Identity, Identity], present: Container[Identity], target: Schema, kinds: Kinds
+) -> Iterable[RenameStep]:
+    routes = _Routes(renames, present)
+    left = {old: routes.direct(old, new) for old, new in renames.items()}
     waiting = _Waiting()
-    waiting.add(renames)
+    waiting.add({old: route[0] for old, route in left.items()})
     while waiting.new:
-        old, aside = waiting.next()
-        new = waiting.leave(old)
-        found = _statement(old, aside or new, finals[old], target, kinds)
-        # Nobody says the name that was set aside, nor will.
-        hazards = [replace(h, object=finals[old]) if h.object == aside else h for h in found.step.hazards]
+        old, is_free = waiting.next()
+        waiting.leave(old)
+        route = left.pop(old) if is_free else routes.around(old, left.pop(old)[-1])
+        now, final = route[0], route[-1]
+        found = _statement(old, now, final, target, kinds)
+        # A name on the way nobody says, nor will.
+        hazards = [replace(h, object=final) if h.object == now else h for h in found.step.hazards]
         yield replace(found, step=replace(found.step, hazards=tuple(hazards) if old in renames else ()))
-        if aside is not None:
-            finals[aside] = finals[old]
-            waiting.add({aside: new})
+        if now != final:
+            left[now] = route[1:]
+            waiting.add({now: route[1]})
+
+
+Route = tuple[Identity, ...]  # what a thing is called after each statement that renames it; last, as in the target
+
+
+class _Routes:
+    """The routes from old names to new ones.
+
+    Whatever stands on a route before its end is nobody else's place. So nobody waits for what is on its way, and what
+    waits for each other in a circle has not left yet.
+    """
+
+    def __init__(self, renames: Mapping[Identity, Identity], present: Container[Identity]) -> None:
+        self._places = {*renames, *renames.values()}
+        self._present = present
+
+    def direct(self, old: Identity, new: Identity) -> Route:
+        """Return the shortest route: one statement gives a new name, another a new schema."""
+        if not _moves(old, new) or old.name == new.name:
+            return (new,)
+        for path in ((new.path[0], old.name), (old.path[0], new.name)):
+            if self._are_free(stop := (Identity(old.space, path),)):
+                return self._take((*stop, new))
+        return self.around(old, new)
+
+    def around(self, old: Identity, new: Identity) -> Route:
+        """Return the route through a name set aside."""
+        schemas = (old.path[0], new.path[0]) if _moves(old, new) else (old.path[0],)
+        names = (name_aside(old.name, number) for number in itertools.count())
+        routes = (tuple(Identity(old.space, (s, *old.path[1:-1], name)) for s in schemas) for name in names)
+        return self._take((*next(stops for stops in routes if self._are_free(stops)), new))
+
+    def _are_free(self, stops: Route) -> bool:
+        return not any(s in self._places or s in self._present for s in stops)
+
+    def _take(self, route: Route) -> Route:
+        self._places.update(route)
+        return route
 
 
 class _Waiting:
@@ -114,24 +182,28 @@ class _Waiting:
             heapq.heappush(self._free if is_free else self._blocked[place], old)
             heapq.heappush(self._all, old)
 
-    def next(self) -> tuple[Identity, Identity | None]:
-        """Return the first one by name whose new name is free; if there is none, the first, and a name set aside."""
+    def next(self) -> tuple[Identity, bool]:
+        """Return the first one by name whose new name is free; if there is none, the first, and False."""
         if self._free:
-            return heapq.heappop(self._free), None
+            return heapq.heappop(self._free), True
         while self._all[0] not in self.new:
             heapq.heappop(self._all)
-        old = self._all[0]
-        return old, Identity(old.space, (*old.path[:-1], name_aside(old.name)))
+        return self._all[0], False
 
-    def leave(self, old: Identity) -> Identity:
-        """Give up the old name, and return the new one."""
+    def leave(self, old: Identity) -> None:
+        """Give up the old name."""
         place = _place(old)
         self._taken[place] -= 1
         if not self._taken[place]:
             for freed in self._blocked.pop(place, ()):
                 if freed in self.new:
                     heapq.heappush(self._free, freed)
-        return self.new.pop(old)
+        del self.new[old]
+
+
+def _moves(old: Identity, new: Identity) -> bool:
+    """Whether a table or a type goes to another schema; what lies in it goes with it."""
+    return old.space in ("relation", "type") and old.path[0] != new.path[0]
 
 
 def _place(identity: Identity) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from chameleondb.kinds.clauses import follow_text, follow_types
 from chameleondb.kinds.table import Table
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Schema
-from chameleondb.names import Identity, column, quote, relation, shorten, type_
+from chameleondb.names import Identity, column, namespace, qualified, quote, relation, shorten, type_
 from chameleondb.renames import Rename, order_renames
 
 USERS = relation("public", "users")
@@ -48,6 +50,35 @@ def test_every_statement_finds_its_new_name_free(renames: dict[str, str]) -> Non
     assert [s.sql for s in steps] == [f"ALTER TABLE {quote(o)} RENAME TO {quote(n)}" for o, n in _simply(renames)]
     told = sorted((hazard.key, hazard.detail) for step in steps for hazard in step.hazards)
     assert told == sorted((f"breaks-code:{n}", f"code that still says {o} fails") for o, n in renames.items())
+
+
+@st.composite
+def _moves(draw: st.DrawFn) -> tuple[dict[Identity, Identity], set[Identity]]:
+    """Draw renames of tables across three schemas, chains, swaps and circles of both, and the tables that stay."""
+    places = [relation(schema, name) for schema in ("public", "blog", "archive") for name in "abc"]
+    old = draw(st.lists(st.sampled_from(places), unique=True, min_size=1))
+    new = draw(st.permutations(places))
+    moves = {o: n for o, n in zip(old, new, strict=False) if o != n}
+    rest = set(places) - moves.keys() - set(moves.values())
+    return moves, {place for place in rest if draw(st.booleans())}
+
+
+@given(drawn=_moves())
+def test_tables_move_through_places_that_are_free(drawn: tuple[dict[Identity, Identity], set[Identity]]) -> None:
+    moves, staying = drawn
+    target = Schema({i: Table(id=i) for i in (*moves.values(), *staying)})
+    found = order_renames([Rename(o, n) for o, n in moves.items()], target, KIND_OF, moves.keys() | staying)
+    there = {qualified(i.path): i for i in (*moves, *staying)}
+    for step in (f.step for f in found):
+        table, action, name = re.fullmatch(r"ALTER TABLE (\S+) (RENAME TO|SET SCHEMA) (\S+)", step.sql).groups()  # type: ignore[union-attr]
+        schema, old = table.split(".") if "." in table else ("public", table)
+        now = qualified((schema, name) if action == "RENAME TO" else (name, old))
+        assert now not in there
+        there[now] = there.pop(table)
+        assert step.needs == (() if action == "RENAME TO" else (namespace(name),))
+    assert {i: name for name, i in there.items()} == {i: qualified(moves.get(i, i).path) for i in (*moves, *staying)}
+    told = sorted((hazard.key, hazard.detail) for f in found for hazard in f.step.hazards)
+    assert told == sorted((f"breaks-code:{n}", f"code that still says {o} fails") for o, n in moves.items())
 
 
 def _columns(**renames: str) -> Renamed:

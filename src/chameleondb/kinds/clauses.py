@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from chameleondb.kind import Context
 from chameleondb.model.renamed import Renamed
-from chameleondb.names import Identity, is_provisional, literal, qualified, quote, quote_all
+from chameleondb.names import Identity, is_provisional, literal, namespace, qualified, quote, quote_all
 from chameleondb.sqltext import identifiers, rename_identifiers
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
 
@@ -74,6 +74,19 @@ def alter_table(table: Identity) -> str:
 def exclusive(table: Identity) -> tuple[Lock, ...]:
     """Return the lock of nearly every ALTER TABLE."""
     return (Lock(table, LockMode.ACCESS_EXCLUSIVE),)
+
+
+def rename_or_move(prefix: str, old: Identity, new: Identity, locks: tuple[Lock, ...] = ()) -> Step:
+    """Return the step that gives what others call by name a new one, or moves it to another schema: one of the two.
+
+    `prefix` ends before RENAME.
+    """
+    hazards = (Hazard(HazardName.BREAKS_CODE, new, f"code that still says {old} fails"),)
+    schema = new.path[0]
+    if schema == old.path[0]:
+        return Step(sql=f"{prefix} RENAME TO {quote(new.name)}", locks=locks, hazards=hazards)
+    sql = f"{prefix} SET SCHEMA {quote(schema)}"
+    return Step(sql=sql, needs=(namespace(schema),), locks=locks, hazards=hazards)
 
 
 def add_constraint(

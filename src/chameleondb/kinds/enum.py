@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
-from chameleondb.kinds.clauses import alter_table, exclusive, follow
+from chameleondb.kinds.clauses import alter_table, exclusive, follow, rename_or_move
 from chameleondb.kinds.column import Column
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -52,8 +52,7 @@ def _type(cursor: Cursor) -> tuple[str, str]:
 
 def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
     cursor.advance()
-    names = cursor.name_or_names("after `was`")
-    return "was", tuple(dict.fromkeys(n for name in names for n in (type_name(name), name)))
+    return "was", productions.former_names(cursor, lambda name, _quoted: (type_name(name), name))
 
 
 def _value(cursor: Cursor) -> tuple[str, str | None, int]:
@@ -224,8 +223,7 @@ def _convert(column: Column, context: Context) -> list[Step]:
 
 
 def _rename(old: Enum, new: Enum) -> Step:
-    hazard = Hazard(HazardName.BREAKS_CODE, new.id, f"code that still says {old.id} fails")
-    return Step(sql=f"ALTER TYPE {qualified_type(old.id.path)} RENAME TO {quote(new.id.name)}", hazards=(hazard,))
+    return rename_or_move(f"ALTER TYPE {qualified_type(old.id.path)}", old.id, new.id)
 
 
 def _rename_label(obj: Enum, old: str, new: str) -> Step:

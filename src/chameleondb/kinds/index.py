@@ -372,5 +372,6 @@ KIND = Kind(
     rename=_rename,
     inferred_rename=lambda _: True,
     renamed=_renamed,
+    moves_with=lambda o: o.table,
     sql_name=lambda o: f"INDEX {qualified(o.id.path)}",
 )

@@ -386,5 +386,6 @@ KIND = Kind(
     renamed=lambda o, ids: replace(
         o, id=ids.get(o.id, o.id), owned_by=ids.get(o.owned_by, o.owned_by) if o.owned_by else None
     ),
+    moves_with=lambda o: o.owned_by.table if o.owned_by else None,
     sql_name=lambda o: f"SEQUENCE {qualified(o.id.path)}",
 )

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
-from chameleondb.kinds.clauses import alter_table, exclusive, follow, losing, set_options, with_sql
+from chameleondb.kinds.clauses import (
+    alter_table,
+    exclusive,
+    follow,
+    losing,
+    rename_or_move,
+    set_options,
+    with_sql,
+)
 from chameleondb.language import Block, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import (
@@ -21,11 +29,11 @@ from chameleondb.names import (
 )
 from chameleondb.plurals import entity_name, is_entity_name, table_name
 from chameleondb.scope import Entity, Scope
-from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
+from chameleondb.steps import Effort, Lock, LockMode, Step
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.parser import Lead
-from chameleondb.syntax.tokens import enquote, is_string, name_text
+from chameleondb.syntax.tokens import enquote, name_text
 from chameleondb.syntax.tree import Declaration
 
 # --- Model ---------------------------------------------------------------------------------------------------------
@@ -59,18 +67,13 @@ def _table(cursor: Cursor) -> tuple[str, str]:
 def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
     """A quoted former name is a table's, a word is an entity's."""
 
-    def tables() -> tuple[str, ...]:
-        quoted = is_string(cursor.text)
-        name = cursor.name("a former name")
-        return (
-            (name,)
-            if quoted
-            else tuple(dict.fromkeys((table_name(name), name) if name.islower() else (table_name(name),)))
-        )
+    def meant(name: str, quoted: bool) -> tuple[str, ...]:
+        if quoted:
+            return (name,)
+        return (table_name(name), name) if name.islower() else (table_name(name),)
 
     cursor.advance()
-    found = cursor.listed(tables, ")", "or `,` after a name") if cursor.accept("(") else (tables(),)
-    return "was", tuple(name for names in found for name in names)
+    return "was", productions.former_names(cursor, meant)
 
 
 def _replica(cursor: Cursor) -> tuple[str, tuple[str, str | None]]:
@@ -283,9 +286,7 @@ def _set_access_method(_old: Table, new: Table, _context: Context) -> list[Step]
 
 
 def _rename(old: Table, new: Table) -> Step:
-    hazard = Hazard(HazardName.BREAKS_CODE, new.id, f"code that still says {old.id} fails")
-    sql = f"{alter_table(old.id)} RENAME TO {quote(new.id.name)}"
-    return Step(sql=sql, locks=exclusive(old.id), hazards=(hazard,))
+    return rename_or_move(alter_table(old.id), old.id, new.id, exclusive(old.id))
 
 
 KIND = Kind(

@@ -31,15 +31,18 @@ Key = tuple[Any, ...]
 
 
 def order(changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds) -> list[Step]:
-    """Return the steps of all changes in the order in which they can run; renames, already in order, come first.
+    """Return the steps of all changes in the order in which they can run.
 
-    Raises PlanError CHM1005 when the changes need each other in a circle.
+    Renames, already in order, come first, after what they need. Raises PlanError CHM1005 when the changes need each
+    other in a circle.
     """
     renames = [s for c in changes if c.action is Action.RENAME for s in c.steps]
-    rest = [c for c in changes if c.action is not Action.RENAME]
+    needed = {i for step in renames for i in step.needs}
+    before = {c.id: c for c in changes if c.action is Action.CREATE and c.id in needed}
+    rest = [c for c in changes if c.action is not Action.RENAME and c.id not in before]
     graph = _Graph(rest, kinds)
     graph.connect(source, target)
-    return [*renames, *graph.sorted()]
+    return [*(s for c in before.values() for s in c.steps), *renames, *graph.sorted()]
 
 
 class _Graph:

@@ -6,12 +6,12 @@ A production of a table here reads one clause and returns the keyword of the mod
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from chameleondb.names import is_provisional, literal
 from chameleondb.syntax.cursor import Cursor
-from chameleondb.syntax.tokens import enquote, name_text, names_text
+from chameleondb.syntax.tokens import enquote, is_string, name_text, names_text
 
 Option = Callable[[Cursor], tuple[str, Any]]
 
@@ -35,6 +35,24 @@ def name(cursor: Cursor) -> tuple[str, Any]:
     """``name "x"``."""
     cursor.advance()
     return "name", cursor.name("a name")
+
+
+def former_names(cursor: Cursor, meant: Callable[[str, bool], Iterable[str]]) -> tuple[str, ...]:
+    """former = place | "(" place { "," place } [ "," ] ")", place = [ name "." ] name: a namespace, if it was another.
+
+    `meant` returns what a name may stand for, from it and whether it is quoted.
+    """
+
+    def one() -> tuple[str, ...]:
+        before = ""
+        if cursor.peek() == ".":
+            before = f"{cursor.name('a former namespace')}."
+            cursor.advance()
+        quoted = is_string(cursor.text)
+        return tuple(dict.fromkeys(before + name for name in meant(cursor.name("a former name"), quoted)))
+
+    several = cursor.listed(one, ")", "or `,` after a name") if cursor.accept("(") else (one(),)
+    return tuple(dict.fromkeys(name for names in several for name in names))
 
 
 def include(cursor: Cursor) -> tuple[str, Any]:

@@ -1,0 +1,1 @@
+INSERT INTO orders (status, past) VALUES ('live', '{draft}'), ('long gone', '{draft,live}');

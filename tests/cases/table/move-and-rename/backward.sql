@@ -1,0 +1,14 @@
+ALTER TABLE archive.articles SET SCHEMA blog;
+ALTER TABLE blog.articles RENAME TO posts;
+ALTER SEQUENCE blog.articles_id_seq RENAME TO posts_id_seq;
+ALTER INDEX blog.idx_articles_lower_body RENAME TO idx_posts_lower_body;
+ALTER TABLE blog.posts RENAME COLUMN headline TO title;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_headline_key TO posts_title_key;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_pkey TO posts_pkey;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_id_not_null TO posts_id_not_null;
+ALTER SEQUENCE blog.articles_number_seq RENAME TO posts_number_seq;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_number_not_null TO posts_number_not_null;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_headline_not_null TO posts_title_not_null;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_views_not_null TO posts_views_not_null;
+ALTER TABLE blog.posts RENAME CONSTRAINT articles_body_not_null TO posts_body_not_null;
+CREATE INDEX idx_posts_views ON blog.posts(views);

@@ -1,0 +1,14 @@
+ALTER TABLE blog.posts SET SCHEMA archive;
+ALTER TABLE archive.posts RENAME TO articles;
+ALTER INDEX archive.idx_posts_lower_body RENAME TO idx_articles_lower_body;
+ALTER SEQUENCE archive.posts_id_seq RENAME TO articles_id_seq;
+ALTER TABLE archive.articles RENAME COLUMN title TO headline;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_pkey TO articles_pkey;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_title_key TO articles_headline_key;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_id_not_null TO articles_id_not_null;
+ALTER SEQUENCE archive.posts_number_seq RENAME TO articles_number_seq;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_number_not_null TO articles_number_not_null;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_title_not_null TO articles_headline_not_null;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_body_not_null TO articles_body_not_null;
+DROP INDEX archive.idx_posts_views;
+ALTER TABLE archive.articles RENAME CONSTRAINT posts_views_not_null TO articles_views_not_null;

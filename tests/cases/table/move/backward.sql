@@ -1,0 +1,2 @@
+ALTER TABLE blog.posts SET SCHEMA public;
+DROP SCHEMA blog;

@@ -1,0 +1,2 @@
+CREATE SCHEMA blog;
+ALTER TABLE posts SET SCHEMA blog;
