@@ -122,6 +122,8 @@ class Kind(Generic[M]):
     rename_part: Callable[[M, str, str], Step] | None = None
     inferred_rename: Callable[[M], bool] = lambda _: False
     renamed: Callable[[M, Renamed], M] | None = None
+    # (dropped, created): whether they may be one thing under two names; asked only to tell how a rename is said.
+    resembles: Callable[[M, M], bool] | None = None
     moves_with: Callable[[M], Identity | None] = lambda _: None  # the table in whose schema it always lies
     # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
     question: Callable[[M, M], str | None] | None = None

@@ -32,6 +32,40 @@ def test_a_column_with_rows_is_dropped_only_with_its_own_consent(db: Database) -
     assert db.migrate(_table(), allow=("drops-data:t.a",)) == ["ALTER TABLE t DROP COLUMN a"]
 
 
+@pytest.mark.parametrize(
+    ("after", "hint"),
+    [
+        (_table("b: int?", "c: string?"), "if t.a is now called t.b, say so there: was a"),
+        (_table("b: int", "c: string?"), "if t.a is now called t.b, say so there: was a"),  # nothing fills it
+        (_table("a: int?", "d: string?", name="u"), 'if t is now called u, say so there: was "t"'),
+        (_table("a: int?", "c: string?").replace("table", "in crm table"), 'was public."t"'),
+    ],
+)
+def test_who_forgot_to_say_that_something_was_renamed_is_told_how(db: Database, after: str, hint: str) -> None:
+    db.run(_table("a: int?", "c: string?"))
+    db.execute("INSERT INTO t VALUES (1, 2, 'x')")
+    with pytest.raises(PlanError) as caught:
+        db.run(after, allow=())
+    assert hint in (caught.value.hint or "")
+    assert db.rows("SELECT a FROM t") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        _table("b: int?", "d: int?", "c: string?"),  # it could be either
+        _table("b: bigint?", "c: string?"),
+        _table("x: int?", "y: int?", "z: int?", name="u"),
+    ],
+)
+def test_what_is_not_alike_is_not_taken_for_renamed(db: Database, after: str) -> None:
+    db.run(_table("a: int?", "c: string?"))
+    db.execute("INSERT INTO t VALUES (1, 2, 'x')")
+    with pytest.raises(ConsentNeeded) as caught:
+        db.run(after, allow=())
+    assert "now called" not in (caught.value.hint or "")
+
+
 def test_an_empty_schema_drops_nothing_without_consent(db: Database) -> None:
     db.run(_table())
     db.execute("INSERT INTO t VALUES (1)", "CREATE TABLE theirs (id int)")

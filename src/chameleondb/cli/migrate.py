@@ -140,7 +140,11 @@ def _consent(out: Output, plan: Plan, allow: tuple[str, ...]) -> tuple[str, ...]
         out.warn(f"--allow {shlex.quote(key)} is not needed: no step of this plan has that hazard")
     missing = plan.missing_consent(allow)
     if missing and out.interactive:
+        from chameleondb.planner.likely import rename_hints
+
         details = {h.key: h.detail for h in plan.hazards}
+        for hint in rename_hints(plan.likely):
+            out.note(hint)
         for key in missing:
             out.warn(details[key])
             if not out.confirm(f"Allow {key}?"):

@@ -316,5 +316,6 @@ KIND = Kind(
     },
     rename=_rename,
     renamed=lambda o, ids: replace(o, id=follow(o.id, ids)),
+    resembles=lambda _old, _new: True,
     sql_name=lambda o: f"TABLE {qualified(o.id.path)}",
 )

@@ -16,6 +16,8 @@ from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.estimate import seconds
 from chameleondb.planner.graph import order
+from chameleondb.planner.likely import likely_renames, rename_hints
+from chameleondb.renames import Rename
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -39,6 +41,7 @@ class Plan:
     unmodelled: tuple[Unmodelled, ...] = ()
     large: Mapping[Identity, TableFacts] = field(default_factory=dict)  # tables over the threshold, and what they hold
     notes: tuple[str, ...] = ()
+    likely: tuple[Rename, ...] = ()  # what is dropped and may have been renamed
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -85,7 +88,7 @@ class Plan:
             raise ConsentNeeded(
                 f"the plan destroys data and needs consent by name: {what}",
                 flags,
-                hint=f"if that is meant, add {' '.join(flags)}",
+                hint="; ".join((f"if that is meant, add {' '.join(flags)}", *rename_hints(self.likely))),
             )
 
 
@@ -94,8 +97,9 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
 
     Raises: PlanError when the change cannot be planned as asked, with every reason.
     """
+    likely = likely_renames(difference.changes, difference.source, target, kinds)
     if difference.refused:
-        raise _together(difference.refused)
+        raise _together(difference.refused, rename_hints(likely))
     steps = []
     renamed = frozenset(difference.former.values())
     for step in order(difference.changes, difference.source, target, kinds):
@@ -120,15 +124,13 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         unmodelled=difference.source.unmodelled,
         large={table: known for table, known in facts.tables.items() if known.bytes > facts.small_table_bytes},
         notes=tuple(notes),
+        likely=likely,
     )
 
 
-def _together(refused: Sequence[PlanError]) -> PlanError:
-    first = refused[0]
-    if len(refused) == 1:
-        return first
-    hints = dict.fromkeys(error.hint for error in refused if error.hint)
-    return PlanError(first.code, "; ".join(e.message for e in refused), hint="; ".join(hints) or None)
+def _together(refused: Sequence[PlanError], more_hints: Iterable[str]) -> PlanError:
+    hints = [*dict.fromkeys(error.hint for error in refused if error.hint), *more_hints]
+    return PlanError(refused[0].code, "; ".join(e.message for e in refused), hint="; ".join(hints) or None)
 
 
 def _lock_hazards(locks: Iterable[Lock], effort: Effort, facts: Facts) -> Iterable[Hazard]:

@@ -490,6 +490,7 @@ KIND = Kind(
     question=_question,
     rename=_rename,
     renamed=_renamed,
+    resembles=lambda old, new: old.type == new.type and old.generated == new.generated,
     sql_name=lambda o: f"COLUMN {qualified(o.id.path[:2])}.{quote(o.id.name)}",
     order=lambda o: o.position,
 )
