@@ -217,17 +217,41 @@ def test_an_old_server(database: str) -> None:
         connect(target)
 
 
+def _renumber(data: bytes) -> bytes:
+    # A pooler gives out a process number of its own: BackendKeyData is K, length 12, number, key.
+    at = data.find(b"K\0\0\0\x0c")
+    return data if at < 0 else data[: at + 5] + b"\0\0\0\x07" + data[at + 9 :]
+
+
 @_local_only
 def test_a_pooler(database: str) -> None:
-    def renumber(data: bytes) -> bytes:
-        # A pooler gives out a process number of its own: BackendKeyData is K, length 12, number, key.
-        at = data.find(b"K\0\0\0\x0c")
-        return data if at < 0 else data[: at + 5] + b"\0\0\0\x07" + data[at + 9 :]
-
-    with Relay(database, renumber) as target, pytest.raises(NotSupported, match="through a pooler") as caught:
+    with Relay(database, _renumber) as target, pytest.raises(NotSupported, match="through a pooler") as caught:
         connect(target)
     assert caught.value.hint is not None
     assert "5432" in caught.value.hint
+
+
+def _kept_in(kept: list[Connection]) -> Callable[[Connection], None]:
+    def close(connection: Connection) -> None:
+        kept.append(connection)
+
+    return close
+
+
+@_local_only
+def test_a_poolers_session_goes_to_the_next_application_as_it_was(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Connection] = []
+    with Relay(database, _renumber) as target:
+        monkeypatch.setattr(psycopg.Connection, "close", _kept_in(kept))
+        with pytest.raises(NotSupported, match="through a pooler"):
+            connect(target, read_only=True)
+        monkeypatch.undo()
+        shared = kept[0]
+        assert _value(shared, "SHOW default_transaction_read_only") == "off"
+        assert _value(shared, "SHOW lock_timeout") == "0"
+        shared.close()
 
 
 def test_a_standby_is_for_reading(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:

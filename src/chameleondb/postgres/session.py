@@ -114,15 +114,19 @@ def _prepare(connection: Connection, *, read_only: bool) -> None:
         )
     if version >= 170000:
         settings["transaction_timeout"] = "0"
+    calls = ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in settings.items())
+    backend = connection.info.backend_pid
+    # A pooler would hand the session, with what we set in it, to the next application.
     row = connection.execute(
-        "SELECT pg_catalog.version(), pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), "
-        + ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in settings.items())
+        "SELECT pg_catalog.version(), pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
+        f" CASE WHEN pg_catalog.pg_backend_pid() = %s THEN ARRAY[{calls}] END",
+        [backend],
     ).fetchone()
     assert row is not None
-    product, backend, standby = row[:3]
+    product, answering, standby = row[:3]
     if not product.startswith("PostgreSQL ") or "CockroachDB" in product:
         raise NotSupported("CHM4004", f"the server is not PostgreSQL but {product[:40]}", hint="use PostgreSQL")
-    if backend != connection.info.backend_pid:
+    if answering != backend:
         raise NotSupported(
             "CHM4005",
             "the connection goes through a pooler, which shares sessions and would lose our locks",
