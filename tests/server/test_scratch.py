@@ -186,6 +186,16 @@ def test_then_the_embedded_server(modest: Target, local: Path, server_version: i
     assert bool(shadow.notices) is (shadow.major != major)
 
 
+def test_where_all_is_read_only_no_database_is_made(target: Target, connection: Connection, local: Path) -> None:
+    connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only = on".encode())
+    with (
+        contextlib.closing(connect(target, read_only=True)) as reading,
+        open_shadow(reading, target, local=local) as shadow,
+    ):
+        assert _scratches(connection) == []
+    assert shadow.why == "the embedded PostgreSQL, since the target's transactions are read-only by default"
+
+
 def test_another_major_is_said(modest: Target, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.closing(connect(modest)) as connection:
         other = 16 if connection.info.server_version >= 180000 else 18

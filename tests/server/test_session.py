@@ -54,6 +54,11 @@ def _value(connection: Connection, sql: str) -> Any:
         ("standard_conforming_strings", "on"),
         ("statement_timeout", "0"),
         ("lock_timeout", "10s"),
+        ("default_tablespace", ""),
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_deferrable", "off"),
+        ("transform_null_equals", "off"),
+        ("idle_session_timeout", "0"),
         ("default_transaction_read_only", "off"),
     ],
 )
@@ -65,6 +70,11 @@ def test_settings_do_not_come_from_the_database(databases: Any, database: str, s
             "timezone = 'Asia/Tokyo'",
             "statement_timeout = 1234",
             "datestyle = 'German'",
+            "default_tablespace = 'fast'",
+            "default_transaction_isolation = 'serializable'",
+            "default_transaction_deferrable = on",
+            "transform_null_equals = on",
+            "idle_session_timeout = 1234",
         ):
             admin.execute(f"ALTER DATABASE {name} SET {line}".encode())
     opened = connect(parse(database), purpose="test")
@@ -269,6 +279,20 @@ def test_a_standby_is_for_reading(target: Target, monkeypatch: pytest.MonkeyPatc
     opened = connect(target, read_only=True)
     assert describe(opened).is_standby
     opened.close()
+
+
+def test_a_database_that_is_read_only_by_default_is_for_reading(
+    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only = on".encode())
+    with pytest.raises(NotSupported, match="default_transaction_read_only is on") as caught:
+        connect(target)
+    assert caught.value.code == "CHM4007"
+    with contextlib.closing(connect(target, read_only=True)) as opened:
+        assert describe(opened).is_read_only
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=off")
+    with contextlib.closing(connect(target)) as opened:
+        assert not describe(opened).is_read_only
 
 
 # --- The lock between runs -----------------------------------------------------------------------------------------

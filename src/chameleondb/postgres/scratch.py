@@ -173,6 +173,8 @@ def _why_not_on(connection: Connection, extensions: frozenset[str]) -> str | Non
     server = describe(connection)
     if server.is_standby:
         return "the target is a standby"
+    if server.is_read_only:
+        return "the target's transactions are read-only by default"
     if not server.may_create_databases:
         return f"role {server.user} may not create databases"
     if not server.is_superuser and (locked := _superuser_extensions(connection, extensions)):

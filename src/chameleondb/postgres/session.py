@@ -28,7 +28,7 @@ from chameleondb.terminal import mask_logins
 OLDEST_VERSION = 130000
 OLDEST_TESTED_VERSION = 150000
 
-# Settings that change what the catalog prints, how text is read, or how long a mistake can hold others up.
+# Settings that change what the catalog prints, what a statement means, or how long a mistake can hold others up.
 _SETTINGS: dict[LiteralString, LiteralString] = {
     "search_path": "public",
     "TimeZone": "UTC",
@@ -37,6 +37,12 @@ _SETTINGS: dict[LiteralString, LiteralString] = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "xmloption": "content",
+    "default_tablespace": "",  # as pg_dump does: a table lies where its declaration says
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
     "quote_all_identifiers": "off",
     "row_security": "off",  # rather an error than rows that we do not see
     "client_min_messages": "warning",
@@ -59,6 +65,8 @@ class Server:
     is_superuser: bool
     may_create_databases: bool
     is_standby: bool
+    is_read_only: bool
+    """Whether transactions are read-only by default, whatever this session has set."""
 
     @property
     def major(self) -> int:
@@ -78,7 +86,7 @@ def connect(target: Target, *, purpose: str = "", read_only: bool = False) -> Co
 
     Raises:
         DatabaseUnreachable: no connection.
-        NotSupported: not PostgreSQL, too old, behind a pooler that shares sessions, or a standby that is to be written.
+        NotSupported: not PostgreSQL, too old, behind a pooler that shares sessions, or to be written and read-only.
     """
     name = f"chameleon/{__version__} {purpose}".strip()
     try:
@@ -112,6 +120,8 @@ def _prepare(connection: Connection, *, read_only: bool) -> None:
             f"the server is PostgreSQL {connection.info.parameter_status('server_version')}, too old for Chameleon",
             hint="use PostgreSQL 13 or later",
         )
+    if version >= 140000:
+        settings["idle_session_timeout"] = "0"  # nothing is said to the target while a shadow is at work
     if version >= 170000:
         settings["transaction_timeout"] = "0"
     calls = ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in settings.items())
@@ -119,11 +129,12 @@ def _prepare(connection: Connection, *, read_only: bool) -> None:
     # A pooler would hand the session, with what we set in it, to the next application.
     row = connection.execute(
         "SELECT pg_catalog.version(), pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
+        " pg_catalog.current_setting('transaction_read_only') = 'on',"
         f" CASE WHEN pg_catalog.pg_backend_pid() = %s THEN ARRAY[{calls}] END",
         [backend],
     ).fetchone()
     assert row is not None
-    product, answering, standby = row[:3]
+    product, answering, standby, locked = row[:4]
     if not product.startswith("PostgreSQL ") or "CockroachDB" in product:
         raise NotSupported("CHM4004", f"the server is not PostgreSQL but {product[:40]}", hint="use PostgreSQL")
     if answering != backend:
@@ -138,6 +149,12 @@ def _prepare(connection: Connection, *, read_only: bool) -> None:
             "the server is a standby and accepts no changes",
             hint="connect to the primary, or add target_session_attrs=read-write and all hosts to the URL",
         )
+    if locked and not read_only:
+        raise NotSupported(
+            "CHM4007",
+            "default_transaction_read_only is on: the role, the database or the server is meant for reading only",
+            hint="connect with a role that may write; or, if you may, PGOPTIONS='-c default_transaction_read_only=off'",
+        )
 
 
 def describe(connection: Connection) -> Server:
@@ -145,7 +162,9 @@ def describe(connection: Connection) -> Server:
     with translated():
         row = connection.execute(
             "SELECT pg_catalog.current_database()::text, current_user::text, r.rolsuper, r.rolcreatedb OR r.rolsuper,"
-            " pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
+            " pg_catalog.pg_is_in_recovery(), (SELECT s.reset_val = 'on' FROM pg_catalog.pg_settings AS s"
+            " WHERE s.name = 'default_transaction_read_only')"
+            " FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
         ).fetchone()
     assert row is not None
     return Server(
@@ -155,6 +174,7 @@ def describe(connection: Connection) -> Server:
         is_superuser=row[2],
         may_create_databases=row[3],
         is_standby=row[4],
+        is_read_only=row[5],
     )
 
 
@@ -195,12 +215,14 @@ def translate(error: psycopg.Error, statement: str | None = None) -> DatabaseErr
     return DatabaseError("CHM4010", message, hint=hint, **facts)
 
 
+# The server ends the session: it shuts down, has crashed, is not up yet; or a timeout of the session or transaction.
+_ENDED = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
+
+
 def _is_lost(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return error.sqlstate.startswith("08") or isinstance(
-        error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow
-    )
+    return error.sqlstate.startswith("08") or error.sqlstate in _ENDED
 
 
 def _unreachable(error: psycopg.Error, target: Target) -> DatabaseUnreachable:
