@@ -232,6 +232,21 @@ def _wait_for_a_lock(dsn: str) -> None:
             connection.execute("SELECT pg_sleep(0.02)")
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["INSERT INTO seen VALUES (tg_tag)", "IF current_user <> session_user THEN RAISE EXCEPTION 'not you'; END IF"],
+)
+def test_an_event_trigger_that_only_the_migrator_may_pass_is_passed(place: Place, body: str) -> None:
+    execute(
+        place.dsn,
+        "CREATE TABLE seen (tag text)",
+        f"CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {body}; END $$",
+        "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch()",
+    )
+    place.founded()
+    assert place.findings() == ["table chameleon.ledger: belongs to postgres, who can log in and change it"]
+
+
 def test_default_privileges_let_nobody_in(place: Place) -> None:
     other = place.roles.new()
     role = place.roles.new("GRANT CREATE ON DATABASE {database} TO {role}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from psycopg import errors as pg
 
 from chameleondb.errors import NotSupported
@@ -27,31 +29,37 @@ def create(connection: Connection) -> None:
         migrator, database, patience = row
         _set_patience(connection, _PATIENCE)
         owner, is_lent = _owner(connection, migrator)
-        try:
-            connection.execute(f"CREATE SCHEMA chameleon AUTHORIZATION {quote(owner)}".encode())
-        except pg.InsufficientPrivilege as error:
-            raise NotSupported(
-                "CHM4012",
-                "the role may not create the schema chameleon, where versions are recorded",
-                hint=f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(migrator)};"
-                " or let a role that may run the first --apply",
-                sqlstate=error.sqlstate,
-            ) from None
-        except pg.DuplicateSchema as error:
-            raise not_ours("the schema chameleon", error.sqlstate) from None
-        connection.execute(f"SET LOCAL ROLE {quote(owner)}".encode())
-        for statement in CREATE:
-            connection.execute(statement.encode())
-        # The server's defaults, and those of whoever has set others, let more roles in than the migrator.
-        for what, grantee, _ in connection.execute(PRIVILEGES.encode()).fetchall():
-            whom = "PUBLIC" if grantee is None else quote(grantee)
-            connection.execute(f"REVOKE ALL ON {what} FROM {whom}".encode())
-        for statement in writer_grants(quote(migrator)):
-            connection.execute(statement.encode())
-        connection.execute("RESET ROLE")
+        # An event trigger may do, or let pass, for the migrator what it does not for a role that it has never heard of.
+        if owner == migrator or not _tried(connection, lambda: _make(connection, owner, migrator, database)):
+            _make(connection, migrator, migrator, database)
         if is_lent:
             connection.execute(f"REVOKE {OWNER} FROM {quote(migrator)}".encode())
         _set_patience(connection, patience)
+
+
+def _make(connection: Connection, owner: str, migrator: str, database: str) -> None:
+    try:
+        connection.execute(f"CREATE SCHEMA chameleon AUTHORIZATION {quote(owner)}".encode())
+    except pg.InsufficientPrivilege as error:
+        raise NotSupported(
+            "CHM4012",
+            "the role may not create the schema chameleon, where versions are recorded",
+            hint=f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(migrator)};"
+            " or let a role that may run the first --apply",
+            sqlstate=error.sqlstate,
+        ) from None
+    except pg.DuplicateSchema as error:
+        raise not_ours("the schema chameleon", error.sqlstate) from None
+    connection.execute(f"SET LOCAL ROLE {quote(owner)}".encode())
+    for statement in CREATE:
+        connection.execute(statement.encode())
+    # The server's defaults, and those of whoever has set others, let more roles in than the migrator.
+    for what, grantee, _ in connection.execute(PRIVILEGES.encode()).fetchall():
+        whom = "PUBLIC" if grantee is None else quote(grantee)
+        connection.execute(f"REVOKE ALL ON {what} FROM {whom}".encode())
+    for statement in writer_grants(quote(migrator)):
+        connection.execute(statement.encode())
+    connection.execute("RESET ROLE")
 
 
 def not_ours(what: str, sqlstate: str | None = None) -> NotSupported:
@@ -69,7 +77,7 @@ def _owner(connection: Connection, migrator: str) -> tuple[str, bool]:
     may_set = _may_become_owner(connection)
     if may_set is None:
         # Another database of this server may be quicker: then the role is there now.
-        _tried(connection, f"CREATE ROLE {OWNER} NOLOGIN")
+        _tried(connection, lambda: connection.execute(f"CREATE ROLE {OWNER} NOLOGIN"))
         may_set = _may_become_owner(connection)
     if may_set is None:
         return migrator, False
@@ -77,7 +85,7 @@ def _owner(connection: Connection, migrator: str) -> tuple[str, bool]:
         return OWNER, False
     # Since 16 the maker of a role administers it without being able to become it, unless it says so.
     how = " WITH INHERIT FALSE, SET TRUE" if connection.info.server_version >= 160000 else ""
-    if _tried(connection, f"GRANT {OWNER} TO {quote(migrator)}{how}"):
+    if _tried(connection, lambda: connection.execute(f"GRANT {OWNER} TO {quote(migrator)}{how}".encode())):
         return OWNER, True
     return migrator, False
 
@@ -91,12 +99,12 @@ def _may_become_owner(connection: Connection) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def _tried(connection: Connection, sql: str) -> bool:
-    """Run a statement that may be refused, without losing the transaction."""
+def _tried(connection: Connection, work: Callable[[], object]) -> bool:
+    """Do what may be refused, without losing the transaction."""
     try:
         with connection.transaction():
-            connection.execute(sql.encode())
-    except (pg.InsufficientPrivilege, pg.DuplicateObject, pg.UniqueViolation):
+            work()
+    except (pg.InsufficientPrivilege, pg.DuplicateObject, pg.UniqueViolation, pg.RaiseException):
         return False
     return True
 
