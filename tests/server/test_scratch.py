@@ -94,6 +94,18 @@ def test_it_is_dropped_although_its_session_was_killed(target: Target, connectio
     assert name not in _scratches(connection)
 
 
+def test_it_is_dropped_although_the_drop_was_interrupted(
+    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scratch, "_await_leaving", interrupt)
+    with pytest.raises(KeyboardInterrupt), scratch_database(target) as made:
+        name = made.display.split()[2]
+    assert name not in _scratches(connection)
+
+
 def test_it_takes_encoding_and_locale(databases: Any, cluster: Any, connection: Connection) -> None:
     name = f"{connection.info.dbname}_latin"
     connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'".encode())

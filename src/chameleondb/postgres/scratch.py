@@ -121,10 +121,13 @@ def _drop(connection: Connection, server: Target, name: str) -> None:
         with translated():
             _await_leaving(connection, name)
             connection.execute(statement)
-    except DatabaseError:
-        # The session may have died with the run. What cannot be dropped now is swept by the next one.
+    except BaseException as error:
+        # The session may have died with the run, or Ctrl-C has stopped this very statement. What cannot be dropped now
+        # is swept by the next run.
         with contextlib.suppress(DatabaseError), contextlib.closing(connect(server)) as again, translated():
             again.execute(statement)
+        if not isinstance(error, DatabaseError):
+            raise
 
 
 def _await_leaving(connection: Connection, name: str) -> None:
