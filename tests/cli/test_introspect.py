@@ -62,6 +62,19 @@ def test_a_directory_gets_a_file_for_each_schema(tool: Chameleon) -> None:
     assert "CHM0542" in tool.run("introspect", "-o", "schemas", status=64).stderr
 
 
+def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
+    with psycopg.connect(tool.url) as connection:
+        for name in ("odd %", *(f"schema_{number}" for number in range(5))):
+            connection.execute(f'CREATE SCHEMA "{name}" CREATE TABLE t (id int)'.encode())
+    tool.run("introspect", "-o", "schemas/")
+    tool.run("migrate", "--check")
+    assert sum(path.read_text().count('table "t"') for path in (tool.folder / "schemas").iterdir()) == 6
+
+
+def test_a_file_needs_a_folder(tool: Chameleon) -> None:
+    assert "CHM0543" in tool.run("introspect", "-o", "nowhere/schema.cham", status=64).stderr
+
+
 def test_one_schema_can_be_chosen(tool: Chameleon) -> None:
     text = tool.run("introspect", "-o", "-", "--schema", "public").stdout
     assert "entity User {" in text

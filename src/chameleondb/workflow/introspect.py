@@ -44,7 +44,8 @@ class Introspected:
         """Return the same in parts, by file name: one for each schema, `_database.cham` for what lies in none."""
         files = {}
         for number, (name, text) in enumerate(print_files(self.schema).items()):
-            stem = name if _PLAIN.fullmatch(name) else f"schema_{number}" if name else "_database"
+            # Only ours begin with a line: no two schemas may end in one file.
+            stem = name if _PLAIN.fullmatch(name) else f"_schema_{number}" if name else "_database"
             files[f"{stem}{SCHEMA_SUFFIX}"] = text
         if self.carried:
             files["_carried.sql"] = "".join(f"{v.sql};\n\n" for v in self.carried)
@@ -106,12 +107,14 @@ def authorize(data: Path, connection: Connection, now: Callable[[], datetime]) -
 def write(path: Path, text: str, *, force: bool = False) -> None:
     """Write a schema file whole or not at all.
 
-    Raises: UsageError CHM0540 if there is one already and `force` is not given.
+    Raises: UsageError CHM0540 if there is one already and `force` is not given, CHM0542 or CHM0543 if it has no place.
     """
     if path.is_dir():
         raise UsageError(
             "CHM0542", f"{path} is a directory", hint=f"name a file, or write {path}/ for one file per schema"
         )
+    if not path.parent.is_dir():
+        raise UsageError("CHM0543", f"there is no folder {path.parent}", hint="make it, or name another file")
     data = text.encode("utf-8", "surrogateescape")
     if force:
         disk.replace(path, data)
