@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict as parse_conninfo
 from psycopg.conninfo import make_conninfo
 
-from chameleondb.errors import DatabaseError, NotSupported, UsageError
+from chameleondb.errors import DatabaseError, LockNotAcquired, NotSupported, UsageError
 from chameleondb.postgres import binaries, scratch
 from chameleondb.postgres.embedded import instances, stop
 from chameleondb.postgres.scratch import PREFIX, open_shadow, scratch_database
@@ -53,6 +54,17 @@ def modest(connection: Connection, target: Target) -> Iterator[Target]:
     yield parse(make_conninfo(target.conninfo, user=role, password="x"))
     connection.execute(f"DROP OWNED BY {role}".encode())
     connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.fixture
+def apart(modest: Target, databases: Any) -> Iterator[tuple[Target, Connection]]:
+    """Another database for the modest role, and the superuser's connection to it."""
+    dsn, role = databases.new(), parse_conninfo(modest.conninfo)["user"]
+    with contextlib.closing(connect(parse(dsn))) as opened:
+        opened.execute(f"GRANT ALL ON SCHEMA public TO {role}".encode())
+        opened.execute(f"GRANT CREATE ON DATABASE {opened.info.dbname} TO {role}".encode())
+        yield parse(make_conninfo(dsn, user=role, password="x")), opened
+        opened.execute(f"DROP OWNED BY {role}".encode())
 
 
 def _scratches(connection: Connection) -> list[str]:
@@ -232,10 +244,11 @@ def test_a_configured_embedded_one(target: Target, connection: Connection, local
 
 
 def test_a_configured_database_is_used_itself_and_emptied(
-    connection: Connection, target: Target, modest: Target, local: Path
+    connection: Connection, target: Target, apart: tuple[Target, Connection], local: Path
 ) -> None:
-    with open_shadow(connection, target, local=local, configured=modest) as shadow:
-        assert shadow.target == modest
+    configured, its_own = apart
+    with open_shadow(connection, target, local=local, configured=configured) as shadow:
+        assert shadow.target == configured
         with contextlib.closing(connect(shadow.target)) as inside:
             for statement in (
                 "CREATE TYPE mood AS ENUM ('a')",
@@ -254,19 +267,46 @@ def test_a_configured_database_is_used_itself_and_emptied(
             ):
                 inside.execute(statement.encode())
             assert scratch._first_object(inside) is not None
-    assert scratch._first_object(connection) is None
+    assert scratch._first_object(its_own) is None
 
 
 def test_a_configured_database_with_objects_is_refused(
-    connection: Connection, target: Target, modest: Target, local: Path
+    connection: Connection, target: Target, apart: tuple[Target, Connection], local: Path
 ) -> None:
-    connection.execute("CREATE TABLE precious ()")
+    configured, its_own = apart
+    its_own.execute("CREATE TABLE precious ()")
     with (
         pytest.raises(NotSupported, match=r"not empty: it holds table public\.precious"),
+        open_shadow(connection, target, local=local, configured=configured),
+    ):
+        pytest.fail("it was used")
+    assert its_own.execute("SELECT to_regclass('precious') IS NOT NULL").fetchone() == (True,)
+
+
+def test_the_target_is_never_emptied_as_a_shadow(
+    connection: Connection, target: Target, modest: Target, local: Path
+) -> None:
+    with (
+        pytest.raises(NotSupported, match="the shadow database is the target itself"),
         open_shadow(connection, target, local=local, configured=modest),
     ):
         pytest.fail("it was used")
-    assert connection.execute("SELECT to_regclass('precious') IS NOT NULL").fetchone() == (True,)
+
+
+def test_a_configured_database_is_used_by_one_run_at_a_time(
+    connection: Connection,
+    target: Target,
+    apart: tuple[Target, Connection],
+    local: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scratch, "_SHADOW_DEADLINE_S", 0.2)
+    with (
+        open_shadow(connection, target, local=local, configured=apart[0]),
+        pytest.raises(LockNotAcquired, match="another run is at work"),
+        open_shadow(connection, target, local=local, configured=apart[0]),
+    ):
+        pytest.fail("it was used twice")
 
 
 def test_extensions_that_no_shadow_has(modest: Target, target: Target, connection: Connection, local: Path) -> None:

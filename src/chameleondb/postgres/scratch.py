@@ -20,10 +20,15 @@ from chameleondb.errors import DatabaseError, NotSupported, UsageError
 from chameleondb.names import literal, quote
 from chameleondb.postgres import binaries
 from chameleondb.postgres.embedded import reached, running, scratch_instance
-from chameleondb.postgres.session import Connection, connect, describe, translated
+from chameleondb.postgres.ledger.reading import read_identity
+from chameleondb.postgres.session import Connection, connect, describe, run_lock, translated
 from chameleondb.postgres.url import Target
 
 PREFIX = "chameleon_shadow_"
+
+_SHADOW_LOCK_KEY = 0x6368616D73686164
+"""The advisory lock of whoever uses a configured database as its shadow."""
+_SHADOW_DEADLINE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,8 @@ def open_shadow(
     `.chameleon/local`.
 
     Raises:
-        NotSupported: no shadow has all `extensions`, or the configured one holds objects and cannot hold databases.
+        NotSupported: no shadow has all `extensions`; or the configured one cannot hold databases, and holds objects or
+            is the target.
         UsageError: the embedded PostgreSQL would be needed and is not installed.
     """
     if configured is not None:
@@ -203,21 +209,29 @@ def _on_configured(server: Target, like: Connection, extensions: frozenset[str])
         lacking = extensions - _available(connection)
         if lacking:
             raise _lacking(f"the shadow {server.display}", lacking, "install them there")
-        if not facts.may_create_databases and (found := _first_object(connection)):
-            raise NotSupported(
-                "CHM4041",
-                f"the shadow database is not empty: it holds {found}",
-                hint="name an empty database in database.shadow_url, or let its role create databases (CREATEDB)",
-            )
-    notices = _major_notice(facts.major, like)
-    if not facts.may_create_databases:
-        try:
-            yield Shadow(server, facts.major, "the configured shadow database", notices)
-        finally:
-            _empty(server)
-        return
+        notices = _major_notice(facts.major, like)
+        if not facts.may_create_databases:
+            with _on_its_own(connection, server, like):
+                yield Shadow(server, facts.major, "the configured shadow database", notices)
+            return
     with scratch_database(server, like=like) as scratch:
         yield Shadow(scratch, facts.major, "a scratch database on the configured shadow server", notices)
+
+
+@contextlib.contextmanager
+def _on_its_own(connection: Connection, server: Target, like: Connection) -> Iterator[None]:
+    """Have an empty database for oneself, and empty it at the end."""
+    another = "name another, empty database in database.shadow_url, or let its role create databases (CREATEDB)"
+    # The target may be empty too, until somebody makes a table in it that would be taken for the shadow's.
+    if str(read_identity(connection)) == str(read_identity(like)):
+        raise NotSupported("CHM4041", "the shadow database is the target itself", hint=another)
+    with run_lock(connection, _SHADOW_LOCK_KEY, _SHADOW_DEADLINE_S):
+        if found := _first_object(connection):
+            raise NotSupported("CHM4041", f"the shadow database is not empty: it holds {found}", hint=another)
+        try:
+            yield
+        finally:
+            _empty(server)
 
 
 @contextlib.contextmanager
