@@ -1,24 +1,33 @@
 """Reading a database into a schema: one repeatable-read snapshot, a handful of bulk queries, an empty search_path.
 
 No kind is named here: each brings its query and its decoder. Members of extensions are left out; whatever no kind
-claims is returned as unmodelled.
+claims is returned as unmodelled. What others change while it is read is read again.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+from psycopg import errors as pg
+
+from chameleondb.errors import DatabaseError
 from chameleondb.kind import Kind
 from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import DEFAULT_NAMESPACE, Identity
+from chameleondb.postgres.changed import read_changes
 from chameleondb.postgres.session import Connection, translated
 from chameleondb.postgres.unmodelled import read_unmodelled
 
 LEDGER_NAMESPACE = "chameleon"
 """The schema that holds the ledger: ours, never part of what is managed."""
+
+# Before the schema is read again since others were changing it.
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 0.0)
 
 
 def read_schema(
@@ -31,31 +40,65 @@ def read_schema(
 ) -> Schema:
     """Return what the database holds in the given schemas; with `tables`, of tables only those.
 
-    Raises: DatabaseError, with the missing right named.
+    What others change meanwhile is read again. Raises: DatabaseError, with the missing right named; CHM4024 if they do
+    not come to an end.
     """
-    with translated(), snapshot(connection):
-        numbers = _namespaces(connection, namespaces)
-        only = None if tables is None else _oids_of(connection, tables)
-        oids = Oids()
-        objects: list[Object] = []
-        for kind in kinds:
-            query = kind.query(connection.info.server_version)
-            if kind.owns_columns and only is not None:
-                query = f"SELECT t.* FROM ({query}) AS t (oid) WHERE t.oid = ANY(%(only)s)"
-            parameters = {"namespaces": list(numbers), "tables": oids.tables, "only": only}
-            rows = connection.execute(query.encode(), parameters).fetchall()
-            if kind.owns_columns:
-                oids.tables = [row[0] for row in rows]
-            objects += _decode(kind, rows, oids)
-        rest: tuple[Unmodelled, ...] = ()
-        if unmodelled:
-            rest = read_unmodelled(connection, oids.objects, list(numbers))
-        edges = _edges(connection, oids, whole=only is None)
+    kinds, paths = list(kinds), None if tables is None else [table.path for table in tables]
+    known: set[int] = set()
+    for pause_s in _PAUSES_S:
+        with translated(), snapshot(connection):
+            try:
+                schema = _read(connection, kinds, namespaces, paths, unmodelled=unmodelled)
+            except pg.InternalError_:  # "cache lookup failed": what was to be printed is gone
+                if pause_s == 0:
+                    raise
+                schema = None
+            except psycopg.Error:
+                raise
+            except Exception:  # what was to be printed is gone, and NULL is read
+                if not read_changes(connection, namespaces) - known:
+                    raise
+                schema = None
+            if schema is not None:
+                changes = read_changes(connection, namespaces)
+                if not changes - known:
+                    return schema
+                known |= changes
+        time.sleep(pause_s)
+    raise DatabaseError(
+        "CHM4024", "others are changing the schema while it is read", hint="try again when they are done"
+    )
+
+
+def _read(
+    connection: Connection,
+    kinds: Sequence[Kind[Any]],
+    namespaces: Sequence[str],
+    tables: Sequence[tuple[str, ...]] | None,
+    *,
+    unmodelled: bool,
+) -> Schema:
+    numbers = _namespaces(connection, namespaces)
+    only = None if tables is None else _oids_of(connection, tables)
+    oids = Oids()
+    objects: list[Object] = []
+    for kind in kinds:
+        query = kind.query(connection.info.server_version)
+        if kind.owns_columns and only is not None:
+            query = f"SELECT t.* FROM ({query}) AS t (oid) WHERE t.oid = ANY(%(only)s)"
+        parameters = {"namespaces": list(numbers), "tables": oids.tables, "only": only}
+        rows = connection.execute(query.encode(), parameters).fetchall()
+        if kind.owns_columns:
+            oids.tables = [row[0] for row in rows]
+        objects += _decode(kind, rows, oids)
+    rest: tuple[Unmodelled, ...] = ()
+    if unmodelled:
+        rest = read_unmodelled(connection, oids.objects, list(numbers))
+    edges = _edges(connection, oids, whole=only is None)
     return Schema({o.id: o for o in objects}, edges, rest)
 
 
-def _oids_of(connection: Connection, tables: Iterable[Identity]) -> list[int]:
-    paths = [table.path for table in tables]
+def _oids_of(connection: Connection, paths: Sequence[tuple[str, ...]]) -> list[int]:
     rows = connection.execute(
         "SELECT c.oid FROM unnest(%s::text[], %s::text[]) AS w (schema, name)"
         " JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema"
