@@ -17,6 +17,7 @@ from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
 from chameleondb.names import Identity, relation
+from chameleondb.postgres.catalog import user_namespaces
 from chameleondb.postgres.ledger import (
     FIRST_PREV,
     Head,
@@ -563,9 +564,15 @@ def test_a_table_that_is_not_ours_is_not_read(connection: Connection, database: 
     assert _owned(database) == 0
 
 
-def test_a_schema_of_that_name_is_left_alone(connection: Connection, database: str) -> None:
+def test_a_schema_of_that_name_is_somebody_elses(connection: Connection, database: str) -> None:
     execute(database, "CREATE SCHEMA chameleon; CREATE TABLE chameleon.pets (name text)")
-    assert read_head(connection) == Head()
-    with pytest.raises(NotSupported) as caught:
-        applied(connection, 1)
+    with pytest.raises(NotSupported, match="the schema chameleon") as caught:
+        read_head(connection)
     assert caught.value.code == "CHM4014"
+    assert user_namespaces(connection) == ("chameleon", "public")  # introspect tells of it
+    execute(database, "ALTER SCHEMA chameleon RENAME TO pets")
+    applied(connection, 1)
+    assert user_namespaces(connection) == ("pets", "public")
+    execute(database, "DROP TABLE chameleon.ledger CASCADE")  # what is left is ours
+    assert read_head(connection) == Head()
+    assert user_namespaces(connection) == ("pets", "public")

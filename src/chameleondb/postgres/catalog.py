@@ -20,11 +20,9 @@ from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import DEFAULT_NAMESPACE, Identity
 from chameleondb.postgres.changed import read_changes
+from chameleondb.postgres.ledger.tables import IS_THERE
 from chameleondb.postgres.session import Connection, translated
 from chameleondb.postgres.unmodelled import read_unmodelled
-
-LEDGER_NAMESPACE = "chameleon"
-"""The schema that holds the ledger: ours, never part of what is managed."""
 
 # Before the schema is read again since others were changing it.
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 0.0)
@@ -194,9 +192,9 @@ def user_namespaces(connection: Connection) -> tuple[str, ...]:
     with translated():
         rows = connection.execute(
             "SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_'"
-            " AND n.nspname NOT IN ('information_schema', %s) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
+            f" AND n.nspname <> 'information_schema' AND NOT (n.nspname = 'chameleon' AND {IS_THERE})"
+            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
             " WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')"
-            " ORDER BY n.nspname",
-            [LEDGER_NAMESPACE],
+            " ORDER BY n.nspname"
         ).fetchall()
     return tuple(row[0] for row in rows)

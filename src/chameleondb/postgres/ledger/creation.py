@@ -67,7 +67,8 @@ def not_ours(what: str, sqlstate: str | None = None) -> NotSupported:
     return NotSupported(
         "CHM4014",
         f"{what} of this database is not what Chameleon makes",
-        hint="find out who made it and why; only if nobody needs it: DROP SCHEMA chameleon CASCADE",
+        hint="find out who made it and why; a schema of your own needs another name:"
+        " ALTER SCHEMA chameleon RENAME TO …; only if nobody needs it: DROP SCHEMA chameleon CASCADE",
         sqlstate=sqlstate,
     )
 

@@ -19,7 +19,7 @@ from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
 from chameleondb.postgres.ledger.bodies import Body, DatabaseIdentity, Version, followed_of, version_of
 from chameleondb.postgres.ledger.creation import not_ours
-from chameleondb.postgres.ledger.tables import COLUMNS, FIRST_PREV
+from chameleondb.postgres.ledger.tables import COLUMNS, FIRST_PREV, IS_THERE
 from chameleondb.postgres.session import Connection, translated
 
 _EXISTS = """
@@ -29,6 +29,8 @@ SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_
      FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'chameleon' AND c.relname = 'ledger'"""
+
+_IS_TAKEN = f"SELECT NOT {IS_THERE} FROM pg_catalog.pg_namespace WHERE nspname = 'chameleon'"
 
 # A version that the database has reached, for the first time or again.
 _REACHED = "(kind = 'APPLIED' OR kind = 'REPAIR' AND version_id IS NOT NULL)"
@@ -93,6 +95,8 @@ def read_head(connection: Connection) -> Head:
     """
     with translated():
         row = connection.execute(_EXISTS.encode()).fetchone()
+        if row is None and connection.execute(_IS_TAKEN.encode()).fetchone() == (True,):
+            raise not_ours("the schema chameleon")
     if row is None:
         return Head()
     if not row[1] or row[2] != COLUMNS:

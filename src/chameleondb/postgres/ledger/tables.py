@@ -22,6 +22,11 @@ COLUMNS = (
     " step integer, version_id text, parent_id text, schema_hash text, vault_id text, log_seq bigint, log_sum text"
 )
 
+IS_THERE = """EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'chameleon'
+    AND (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ledger')
+         OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = n.oid AND p.proname = 'append')))"""
+"""Whether the database has the ledger or what is left of it: otherwise a schema of that name is somebody else's."""
+
 # As the server prints them.
 INDEXES = {
     "ledger_one_child": "CREATE UNIQUE INDEX ledger_one_child ON chameleon.ledger USING btree (vault_id, parent_id)"
