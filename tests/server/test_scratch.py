@@ -15,12 +15,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict as parse_conninfo
 from psycopg.conninfo import make_conninfo
 
-from chameleondb.errors import DatabaseError, LockNotAcquired, NotSupported, UsageError
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, LockNotAcquired, NotSupported, UsageError
 from chameleondb.postgres import binaries, scratch
 from chameleondb.postgres.embedded import instances, stop
 from chameleondb.postgres.scratch import PREFIX, open_shadow, scratch_database
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.url import Target, parse
+from chameleondb.workflow.shadow import Shadows
 
 
 @pytest.fixture
@@ -307,6 +308,19 @@ def test_a_configured_database_is_used_by_one_run_at_a_time(
         open_shadow(connection, target, local=local, configured=apart[0]),
     ):
         pytest.fail("it was used twice")
+
+
+def test_a_shadow_that_cannot_be_reached_is_told_as_one(modest: Target, connection: Connection, local: Path) -> None:
+    role = parse_conninfo(modest.conninfo)["user"]
+    connection.execute(f"ALTER ROLE {role} CREATEDB CONNECTION LIMIT 2".encode())
+    with (
+        contextlib.closing(connect(modest)) as limited,
+        pytest.raises(DatabaseUnreachable, match="scratch database") as caught,
+        Shadows(limited, modest, local)(frozenset()),
+    ):
+        pytest.fail("it was reached")
+    assert "a scratch database on the target's server could be made" in (caught.value.hint or "")
+    assert "database.shadow_url" in (caught.value.hint or "")
 
 
 def test_extensions_that_no_shadow_has(modest: Target, target: Target, connection: Connection, local: Path) -> None:

@@ -66,6 +66,12 @@ def test_a_reference_to_nothing() -> None:
         parse("env:SHOP", environment={"SHOP": ""})
 
 
+@pytest.mark.parametrize("name", ["1X", "ÄÖ"])
+def test_a_reference_to_what_no_variable_can_be_called(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} cannot be the name of an environment variable"):
+        parse(f"env:{name}", environment={name: "postgres://db/shop"})
+
+
 def test_a_reference_to_itself() -> None:
     with pytest.raises(UsageError) as caught:
         parse("$A", environment={"A": "$B", "B": "$A"})

@@ -157,7 +157,7 @@ class Executor:
             ) from None
         self.watcher.lock_missed(step, attempt, blockers)
         ceiling = min(2.0, 0.05 * 2**attempt)
-        self.sleep(random.uniform(ceiling / 2, ceiling))
+        self.sleep(min(random.uniform(ceiling / 2, ceiling), max(0.0, deadline - self.clock())))
 
     def _alone(self, step: Step, number: int) -> None:
         begun = self.clock()

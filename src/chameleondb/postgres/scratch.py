@@ -227,7 +227,10 @@ def _on_its_own(connection: Connection, server: Target, like: Connection) -> Ite
         raise NotSupported("CHM4041", "the shadow database is the target itself", hint=another)
     with run_lock(connection, _SHADOW_LOCK_KEY, _SHADOW_DEADLINE_S):
         if found := _first_object(connection):
-            raise NotSupported("CHM4041", f"the shadow database is not empty: it holds {found}", hint=another)
+            left = "if a run that was killed has left that, and nothing in it is anybody's, create the database anew"
+            raise NotSupported(
+                "CHM4041", f"the shadow database is not empty: it holds {found}", hint=f"{another}; {left}"
+            )
         try:
             yield
         finally:

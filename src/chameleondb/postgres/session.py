@@ -140,7 +140,7 @@ def _prepare(connection: Connection, *, read_only: bool) -> None:
     if answering != backend:
         raise NotSupported(
             "CHM4005",
-            "the connection goes through a pooler, which shares sessions and would lose our locks",
+            "the connection goes through a pooler: our settings and locks could end up in somebody else's session",
             hint="connect to the server's own port, often 5432 instead of 6432",
         )
     if standby and not read_only:
@@ -202,7 +202,9 @@ def translate(error: psycopg.Error, statement: str | None = None) -> DatabaseErr
             "CHM4002", f"the connection was lost: {message}", hint="run the command again: it goes on", **facts
         )
     hint = diag.message_hint
-    if diag.message_detail and " depends on " in diag.message_detail:
+    # The server may speak another language than English.
+    depends = isinstance(error, pg.DependentObjectsStillExist) or " depends on " in (diag.message_detail or "")
+    if diag.message_detail and depends:
         # No row data here; and the server's own hint would be to drop what we have promised not to touch.
         message = f"{message}: {diag.message_detail.partition(chr(10))[0]}"
         hint = "change or drop what depends on it first, then put it back"

@@ -74,6 +74,8 @@ _VARIABLE = re.compile(r"(?:env:|\$)(\w+)\Z|\$\{(\w+)\}\Z")
 def _follow(text: str, folder: Path, env: Mapping[str, str]) -> tuple[str, str | None]:
     if found := _VARIABLE.match(text):
         name = found[1] or found[2]
+        if not name.isascii() or name[0].isdigit():
+            raise UsageError("CHM0532", f"{name} cannot be the name of an environment variable", hint="e.g. env:PG_URL")
         if not env.get(name):
             raise UsageError("CHM0532", f"environment variable {name} is not set or empty", hint=f"export {name}=…")
         return env[name], f"environment variable {name}"

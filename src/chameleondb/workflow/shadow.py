@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from chameleondb.postgres.scratch import open_shadow
+from chameleondb.errors import DatabaseUnreachable
+from chameleondb.postgres.scratch import PREFIX, Shadow, open_shadow
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.url import Target
 
@@ -45,9 +46,20 @@ class Shadows:
             self.detail(f"shadow: {shadow.why}")
             for text in shadow.notices:
                 self.notice(text)
-            connection = connect(shadow.target, purpose="shadow")
+            connection = _connect(shadow)
             try:
                 with self.busy(f"working in {shadow.why}"):
                     yield connection
             finally:
                 connection.close()
+
+
+def _connect(shadow: Shadow) -> Connection:
+    try:
+        return connect(shadow.target, purpose="shadow")
+    except DatabaseUnreachable as error:
+        error.hint = (
+            f"{shadow.why} could be made, but must be reachable, too: let the role connect to databases called"
+            f" {PREFIX}…, and more than twice at once; or name another server in database.shadow_url"
+        )
+        raise
