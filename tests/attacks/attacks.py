@@ -391,6 +391,20 @@ def invent_applied(scene: Scene) -> None:
     scene.victim.execute(f"SELECT chameleon.append('{ledger.hashes()[-1]}', '{json.dumps(row)}')")
 
 
+def claim_reset(scene: Scene) -> None:
+    """A reset of the password that only the log knows of, and the new key in the ledger, as every role may write it."""
+    key = {"kdf": "argon2id", "m": "8", "t": "1", "p": "1", "salt": "11" * 16, "key": "22" * 32, "sig": "none"}
+    _add(
+        scene,
+        f"[REPAIR] what=password version=none hash=none db=1:1 ledger=1:{ZEROS}",
+        f"[AUTH_SET] {' '.join(f'{name}={value}' for name, value in key.items())}",
+    )
+    ledger = OwnedLedger(scene.victim.url)
+    anchor = {name: ledger.bodies[-1][name] for name in ("vault", "log_seq", "log_sum")}
+    row = json.dumps({"kind": "AUTH", **key, **anchor})
+    scene.victim.execute(f"SELECT chameleon.append('{ledger.hashes()[-1]}', '{row}')")
+
+
 def edit_files(scene: Scene) -> None:
     scene.victim.write(schema(2))
 
@@ -525,6 +539,14 @@ ATTACKS = (
         delete_everything,
         in_database=True,
         gains="a project without a history; its next first version says that the tables were there before it",
+    ),
+    Attack(
+        48,
+        "claim a reset of the password in the log, and add the new key to the ledger",
+        claim_reset,
+        ("PASSWORD_RESET",),
+        ("AUTH_ROTATED_WITHOUT_OLD_KEY",),
+        in_database=True,
     ),
 )
 """Attacks 39 and 40, which need a command that is running, have tests of their own."""

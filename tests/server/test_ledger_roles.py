@@ -27,11 +27,13 @@ GRANTS = (
 
 DENIED, MOVED = "42501", "40001"
 BODY = '{"kind":"STEP","vault":"none","log_seq":0,"log_sum":"0"}'
+RESET = '{"kind":"REPAIR","vault":"none","log_seq":0,"log_sum":"0"}'
 ROW = "(99, '{}', '0', '0', 'STEP', 'none', 0, '0')"
 STATEMENTS = {
     "read": "SELECT body FROM chameleon.ledger",
     "append": f"SELECT chameleon.append('%(head)s', '{BODY}')",
     "append to an old head": f"SELECT chameleon.append('{'0' * 64}', '{BODY}')",
+    "reset the mode password": f"SELECT chameleon.append('%(head)s', '{RESET}')",
     "update": "UPDATE chameleon.ledger SET body = '{}'",
     "delete": "DELETE FROM chameleon.ledger",
     "truncate": "TRUNCATE chameleon.ledger",
@@ -56,6 +58,7 @@ STRANGER = dict.fromkeys(STATEMENTS, DENIED)
 # Where the migrator has to own the ledger itself, only the triggers and the chain are left.
 ITS_OWNER: dict[str, str | None] = dict.fromkeys(STATEMENTS) | {
     "append to an old head": MOVED,
+    "reset the mode password": DENIED,  # that is for the owner of the database
     "update": DENIED,
     "delete": DENIED,
     "truncate": DENIED,

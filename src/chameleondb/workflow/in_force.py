@@ -31,7 +31,7 @@ FORGED = frozenset({"MODE_UPGRADE_UNSIGNED", "AUTH_ROTATED_WITHOUT_OLD_KEY"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the ledger of a vault was told: `key` is its anchor, None if it has none or the password was reset since.
+    """What the ledger of a vault was told: `keys` are its anchors, those since the password was reset last.
 
     `changes` are those that were made with the password, `forged` is the last one if it was not.
     """
@@ -39,7 +39,12 @@ class Told:
     head: Head
     changes: tuple[ModeChange, ...] = ()
     forged: ModeChange | None = None
-    key: PublicKey | None = None
+    keys: tuple[PublicKey, ...] = ()
+
+    @property
+    def key(self) -> PublicKey | None:
+        """The anchor that was told last; None if there is none."""
+        return self.keys[-1] if self.keys else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +129,10 @@ def _read_told(history: History, connection: Connection, ledgered: Ledgered) -> 
     if head.vault_id != history.vault:
         return None
     keys = read_keys(connection)
-    rows = [r for r in ledgered.rows if r.kind == "AUTH" or (r.kind == "REPAIR" and r.version_id is None)]
-    is_anchored = bool(rows) and rows[-1].kind == "AUTH"
+    reset = max((r.seq for r in ledgered.rows if r.kind == "REPAIR" and r.version_id is None), default=0)
+    before = sum(1 for r in ledgered.rows if r.kind == "AUTH" and r.seq < reset)
     sound, forged = divided(read_modes(connection), keys, history.vault)
-    return Told(head=head, changes=sound, forged=forged, key=keys[-1] if is_anchored else None)
+    return Told(head=head, changes=sound, forged=forged, keys=keys[before:])
 
 
 def divided(
@@ -151,7 +156,10 @@ def divided(
 
 
 def check(history: History, told: Told) -> Iterator[Finding]:
-    """Yield where a ledger does not agree with the vault about who may change the mode. Pure."""
+    """Yield where a ledger does not agree with the vault about who may change the mode. Pure.
+
+    Whoever may add to a ledger can add a key, so each of them has to lead to the vault's, and not only the last.
+    """
     if told.forged is not None:
         yield Finding(
             code="MODE_UPGRADE_UNSIGNED",
@@ -159,8 +167,9 @@ def check(history: History, told: Told) -> Iterator[Finding]:
             message=f"the change to {told.forged.to.label} was made without the password",
             hint="ask who can write the ledger, then lock it: `chameleon config set mode=readonly`",
         )
-    if told.key is not None and not is_trusted(told.key, history.keys):
-        known = told.key in history.keys
+    strange = [key for key in told.keys if not is_trusted(key, history.keys)]
+    if strange:
+        known = strange[-1] in history.keys
         yield Finding(
             code="AUTH_ROTATED_WITHOUT_OLD_KEY",
             place="integrity.log",

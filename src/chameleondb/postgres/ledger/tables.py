@@ -5,8 +5,8 @@
     hash               SHA-256("chameleon.ledger/1" LF seq LF prev LF body)
 
 Rows are written only by chameleon.append(expected_prev, body), which refuses (40001) when `expected_prev` is not the
-head; triggers refuse UPDATE, DELETE and TRUNCATE. A second child of one parent is impossible, and so is recording one
-step of a run twice.
+head, and (42501) a reset of the password by anybody but the owner of the database; triggers refuse UPDATE, DELETE and
+TRUNCATE. A second child of one parent is impossible, and so is recording one step of a run twice.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ BEGIN
     head_hash := coalesce(head_hash, repeat('0', 64));
     IF head_hash IS DISTINCT FROM expected_prev THEN
         RAISE EXCEPTION 'the ledger has moved on' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF fact->>'kind' = 'REPAIR' AND fact->>'version_id' IS NULL AND NOT (SELECT pg_has_role(session_user, d.datdba,
+        'MEMBER') FROM pg_database d WHERE d.datname = current_database()) THEN
+        RAISE EXCEPTION 'only the owner of the database may reset the mode password'
+            USING ERRCODE = 'insufficient_privilege';
     END IF;
     new_hash := encode(sha256(convert_to(
         E'chameleon.ledger/1\\n' || (head_seq + 1) || E'\\n' || head_hash || E'\\n' || body, 'UTF8')), 'hex');
