@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chameleondb.configfile import Entry, read_text, read_toml, read_yaml
 from chameleondb.errors import UsageError
@@ -185,8 +185,8 @@ def _expand_names(text: str, known: Mapping[str, str]) -> str | None:
 
 
 def _project_at(folder: Path) -> Project | None:
-    if (folder / CONFIG_FILE).is_file():
-        return _configured_project(folder, folder / CONFIG_FILE, read_yaml(folder / CONFIG_FILE))
+    if os.path.lexists(folder / CONFIG_FILE):
+        return _configured_project(folder, folder / CONFIG_FILE, read_yaml(_regular(folder / CONFIG_FILE)))
     if (folder / "pyproject.toml").is_file():
         entries = read_toml(folder / "pyproject.toml", ("tool", "chameleon"))
         if entries is not None:
@@ -197,12 +197,26 @@ def _project_at(folder: Path) -> Project | None:
 
 
 def _expand(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        for folder, folders, files in os.walk(path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from (Path(folder, f) for f in files if f.endswith(SCHEMA_SUFFIXES) and not f.startswith("."))
+    """Yield the schema files at a path. What cannot be read is none that is missing: its tables would be dropped."""
+    if not path.is_dir():
+        if os.path.lexists(path):
+            yield _regular(path)
+        return
+    for folder, folders, files in os.walk(path, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (_regular(Path(folder, f)) for f in files if f.endswith(SCHEMA_SUFFIXES) and not f.startswith("."))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise UsageError("CHM0521", f"cannot read {error.filename}: {error.strerror}") from None
+
+
+def _regular(path: Path) -> Path:
+    # A link is followed; a pipe would be waited for, and a device has no end.
+    if not path.is_file():
+        why = "not a regular file" if path.exists() else "a link to nothing"
+        raise UsageError("CHM0521", f"cannot read {path}: {why}")
+    return path
 
 
 # What the original's files hold and no code ever read; its `features.*` and `safety.*` are all of this kind.

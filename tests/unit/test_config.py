@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,41 @@ def test_wrong_schema_paths(tmp_path: Path, paths: str, code: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_project(_write(root, f"schema:\n  paths: {paths}\n")).schema_files()
     assert caught.value.code == code
+
+
+def _unreadable(path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"device": "/dev/zero", "dangling": "nowhere"}[kind])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "dangling"])
+@pytest.mark.parametrize("name", ["schema.cham", "schemas/b.cham", CONFIG_FILE])
+def test_what_is_no_file_is_not_passed_over(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "a.cham").write_text("")
+    _unreadable(tmp_path / name, kind)
+    with pytest.raises(UsageError) as caught:
+        find_project(tmp_path).schema_files()
+    assert caught.value.code == "CHM0521"
+    assert name in caught.value.message
+
+
+def test_a_directory_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "schemas" / "more").mkdir(parents=True)
+    (tmp_path / "schemas" / "a.cham").write_text("")
+    scandir = os.scandir
+
+    def refused(path: str) -> object:
+        if str(path).endswith("more"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)  # root may list everything
+    with pytest.raises(UsageError) as caught:
+        find_project(tmp_path).schema_files()
+    assert caught.value.message == f"cannot read {tmp_path / 'schemas' / 'more'}: Permission denied"
 
 
 def test_no_schema(tmp_path: Path) -> None:
