@@ -322,6 +322,13 @@ def test_on_a_terminal(project: Path) -> None:
     assert f"Enter current password: {stars}\r\n" in screen
 
 
+@pytest.mark.parametrize("nothing", ["", "\x04"])
+def test_nothing_typed_is_no_wrong_password(bare: Chameleon, nothing: str) -> None:
+    screen = _typed(bare, "config", "set", "mode=standard", answers=(nothing,), status=4)
+    assert "no password was given" in screen
+    assert [line for line in _history(bare).lines if line.action == "DENIED"] == []
+
+
 def _typed(tool: Chameleon, *arguments: str, answers: tuple[str, ...], status: int = 0) -> str:
     """Answer every prompt, and return what the screen shows."""
     keyboard, terminal = pty.openpty()
@@ -343,7 +350,7 @@ def _typed(tool: Chameleon, *arguments: str, answers: tuple[str, ...], status: i
             os.write(keyboard, f"{left.pop(0)}\r".encode())
     os.close(keyboard)
     assert process.wait() == status, screen.decode()
-    assert not any(answer in screen.decode() for answer in answers)
+    assert not any(answer in screen.decode() for answer in answers if answer)
     return screen.decode()
 
 

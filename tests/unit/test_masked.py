@@ -96,7 +96,7 @@ def test_the_terminal_is_put_back_after_an_error(terminal: tuple[int, TextIO]) -
 
 def test_a_closed_terminal_gives_nothing(terminal: tuple[int, TextIO]) -> None:
     keyboard, stream = terminal
-    assert ask("Password: ", stream, _Shown(keyboard, b"\x04")) is None
+    assert ask("Password: ", stream, _Shown(keyboard, b"\x04")) == ""
 
 
 def test_what_is_no_terminal_is_not_read() -> None:

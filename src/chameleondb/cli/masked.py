@@ -59,7 +59,7 @@ def _continued(sequence: str, character: str) -> str:
 
 
 def ask(prompt: str, terminal: TextIO, shown: TextIO) -> str | None:
-    """Ask at `terminal`, write to `shown`; None if the echo cannot be switched off, or at Ctrl-D on an empty line.
+    """Ask at `terminal`, write to `shown`; None if the echo cannot be switched off. Ctrl-D on an empty line ends it.
 
     Raises: KeyboardInterrupt. The terminal is put back as it was, whatever happens.
     """
@@ -75,7 +75,7 @@ def ask(prompt: str, terminal: TextIO, shown: TextIO) -> str | None:
         finally:
             shown.write("\n")
             shown.flush()
-        return None if typed.is_at_end else typed.text
+        return typed.text
 
 
 def _read(handle: int, typed: Typed, encoding: str, shown: TextIO) -> None:

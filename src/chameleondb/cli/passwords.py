@@ -41,13 +41,13 @@ class Passwords:
         return self.found[name]
 
     def current(self, out: Output, prompt: str) -> str:
-        """Return the present password, asking for it if need be. Raises: UsageError, ModeError CHM2105."""
+        """Return the present password, asking for it if need be. Raises: UsageError, ModeError CHM2105, CHM2116."""
         return self.read(CURRENT) if self.has(CURRENT) else _asked(out, prompt, CURRENT)
 
     def new(self, out: Output, *, is_only: bool) -> str:
         """Return the new password; `is_only`: no other is needed, so the usual variable will do.
 
-        Raises: UsageError, ModeError CHM2105, CHM2111.
+        Raises: UsageError, ModeError CHM2105, CHM2111, CHM2116.
         """
         for name in (NEW, CURRENT) if is_only else (NEW,):
             if self.has(name):
@@ -67,6 +67,8 @@ def _asked(out: Output, prompt: str, name: str) -> str:
             "there is no terminal to ask for the password at",
             hint=f"set {name}{_FILE} to a file that only you can read, or {name}",
         )
+    if not password:  # somebody who gives up, and no wrong password
+        raise ModeError("CHM2116", "no password was given", hint="nothing was changed; run it again")
     return password
 
 
