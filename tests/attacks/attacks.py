@@ -405,6 +405,21 @@ def claim_reset(scene: Scene) -> None:
     scene.victim.execute(f"SELECT chameleon.append('{ledger.hashes()[-1]}', '{row}')")
 
 
+def pretend_rebase(scene: Scene) -> None:
+    """Another version in the place of the one applied, which is said to have given way, as `vault rebase` does it."""
+    kept = scene.victim.vault / "versions" / ".superseded"
+    old = forge.digest(_version(scene, "v003").read_bytes())
+    kept.mkdir()
+    shutil.copy(_version(scene, "v003"), kept / f"{old}.json")
+    new = forge.edit_json(_version(scene, "v003"), _edit_author)
+    forge.write_hash(scene.victim.vault, "v003")
+    rows = forge.heads(scene.victim.vault)
+    register = next(r for r in rows if "[REGISTER] version=v003 " in r)
+    before = rows[: rows.index(register)]
+    forge.chain(scene.victim.vault, [*before, _line_author(register.replace(old, new))])
+    _add(scene, f"[SUPERSEDE] old={old} new={new}")
+
+
 def edit_files(scene: Scene) -> None:
     scene.victim.write(schema(2))
 
@@ -547,6 +562,13 @@ ATTACKS = (
         ("PASSWORD_RESET",),
         ("AUTH_ROTATED_WITHOUT_OLD_KEY",),
         in_database=True,
+    ),
+    Attack(
+        49,
+        "dress up another version in the place of the one applied as a rebase",
+        pretend_rebase,
+        (),
+        ("VERSION_SUPERSEDED",),
     ),
 )
 """Attacks 39 and 40, which need a command that is running, have tests of their own."""

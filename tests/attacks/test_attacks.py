@@ -95,7 +95,8 @@ def _stops_an_apply(attack: Attack, scene: Scene) -> None:
     assert "CHM9000" not in skipped.err
 
 
-_HARMLESS = {"ORPHAN_VERSION", "CLOCK_BACKWARD", "DRIFT"}  # an apply puts it right, or it does not concern it
+# An apply puts it right, or it does not concern it.
+_HARMLESS = {"ORPHAN_VERSION", "CLOCK_BACKWARD", "DRIFT", "VERSION_SUPERSEDED"}
 _OTHERWISE = {41: 6, 42: 1}  # a question to a person, and a refusal by the ledger; the others are violations
 
 _LOOKING = (
