@@ -576,3 +576,13 @@ def test_a_schema_of_that_name_is_somebody_elses(connection: Connection, databas
     execute(database, "DROP TABLE chameleon.ledger CASCADE")  # what is left is ours
     assert read_head(connection) == Head()
     assert user_namespaces(connection) == ("pets", "public")
+
+
+
+def test_nobody_is_told_to_drop_a_history(connection: Connection, database: str) -> None:
+    applied(connection, 1)
+    execute(database, "ALTER TABLE chameleon.ledger ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(NotSupported) as caught:
+        read_head(connection)
+    assert "restore it from a backup" in (caught.value.hint or "")
+    assert "DROP" not in (caught.value.hint or "")

@@ -67,8 +67,8 @@ def not_ours(what: str, sqlstate: str | None = None) -> NotSupported:
     return NotSupported(
         "CHM4014",
         f"{what} of this database is not what Chameleon makes",
-        hint="find out who made it and why; a schema of your own needs another name:"
-        " ALTER SCHEMA chameleon RENAME TO …; only if nobody needs it: DROP SCHEMA chameleon CASCADE",
+        hint="find out who made or changed it; if it holds a history, restore it from a backup of the database;"
+        " if it is somebody else's, it needs another name: ALTER SCHEMA chameleon RENAME TO …",
         sqlstate=sqlstate,
     )
 
