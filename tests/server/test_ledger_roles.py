@@ -339,6 +339,9 @@ UNPROTECTED = {
     "ALTER TABLE chameleon.ledger ENABLE REPLICA TRIGGER append_only": (
         "table chameleon.ledger: its trigger append_only is disabled"
     ),
+    "ALTER TABLE chameleon.ledger SET UNLOGGED": (
+        "table chameleon.ledger: is unlogged: a crash of the server would empty it"
+    ),
 }
 CHANGED = {
     "DROP TRIGGER append_only ON chameleon.ledger": (

@@ -38,6 +38,7 @@ SELECT
     ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t
           WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname <> 'append_only' ORDER BY 1),
     c.relhasrules,
+    c.relpersistence = 'p',
     ARRAY(SELECT pg_catalog.pg_get_indexdef(x.indexrelid) FROM pg_catalog.pg_index x
           WHERE x.indrelid = c.oid AND x.indisvalid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -124,7 +125,9 @@ def _of_privileges(privileges: Iterable[tuple[str, str | None, list[str]]]) -> I
             )
 
 
-def _of_guards(enabled: str | None, triggers: list[str], has_rules: bool, indexes: list[str]) -> Iterator[Finding]:
+def _of_guards(
+    enabled: str | None, triggers: list[str], has_rules: bool, is_permanent: bool, indexes: list[str]
+) -> Iterator[Finding]:
     place = "table chameleon.ledger"
     if enabled is None:
         yield _unprotected(place, "its trigger append_only is missing, or not what Chameleon made", _ASK)
@@ -135,6 +138,9 @@ def _of_guards(enabled: str | None, triggers: list[str], has_rules: bool, indexe
         yield _unprotected(place, f"has a trigger of somebody else: {name}", _ASK)
     if has_rules:
         yield _unprotected(place, "has rules", _ASK)
+    if not is_permanent:
+        hint = "as its owner: ALTER TABLE chameleon.ledger SET LOGGED"
+        yield _unprotected(place, "is unlogged: a crash of the server would empty it", hint)
     for name, definition in INDEXES.items():
         if definition not in indexes:
             yield _unprotected(place, f"its unique index {name} is missing, or not what Chameleon made", _ASK)
