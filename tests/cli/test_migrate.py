@@ -94,7 +94,10 @@ def test_a_plan_that_is_not_the_reviewed_one_is_refused(applied: Chameleon) -> N
     done = applied.run("migrate", "--apply", "--plan", reviewed, status=6)
     assert "CHM1010" in done.stderr
     applied.write(AFTER)
-    applied.run("migrate", "--apply", "--plan", reviewed)
+    for too_short in ("", reviewed[:7]):
+        done = applied.run("migrate", "--apply", "--plan", too_short, status=64)
+        assert "at least 8 of its characters" in done.stderr
+    applied.run("migrate", "--apply", "--plan", reviewed[:8])
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def command(app: App, /, **values: Any) -> int:
         raise UsageError("CHM0510", "--check, --dry-run and --apply exclude each other")
     if options.apply:
         return _apply(app, options)
-    if options.allow or options.plan or options.adopt or options.skip_verification:
+    if options.allow or options.plan is not None or options.adopt or options.skip_verification:
         raise UsageError("CHM0511", "--allow, --plan, --adopt and --skip-verification go with --apply")
     connection = app.connect(purpose="migrate", read_only=True)
     _verify(app, connection)

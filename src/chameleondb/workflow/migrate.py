@@ -17,7 +17,7 @@ from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff, unfollowed
-from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan, UsageError
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
@@ -183,9 +183,23 @@ class Purpose:
     unverified: tuple[str, ...] = ()
 
 
+_PLAN_HASH_MIN = 8
+
+
 def require_reviewed(plan: Plan, expected: str | None) -> None:
-    """Raises: StalePlan if the plan's hash does not begin with the one that was reviewed; None stands for any."""
-    if expected is not None and not plan.hash.startswith(expected):
+    """Raises: StalePlan if the plan's hash does not begin with the one that was reviewed; None stands for any.
+
+    UsageError CHM0535 for a beginning that is too short: an unset shell variable must not let any plan pass.
+    """
+    if expected is None:
+        return
+    if len(expected) < _PLAN_HASH_MIN:
+        raise UsageError(
+            "CHM0535",
+            f"`{expected}` is not enough of a plan's hash: give at least {_PLAN_HASH_MIN} of its characters",
+            hint="`chameleon migrate --dry-run -v` shows it; is the variable that you wrote there set?",
+        )
+    if not plan.hash.startswith(expected):
         raise StalePlan(
             "CHM1010",
             "the plan is not the one that was reviewed: the database or the schema has changed since",
