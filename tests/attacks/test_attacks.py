@@ -157,6 +157,14 @@ def test_a_forged_mode_allows_nothing(forge_mode: Callable[[Scene], object], on_
     assert everything(on_disk) == before
 
 
+def test_only_an_emergency_may_ask_to_skip(on_disk: Scene) -> None:
+    """Nothing is wrong, and it is refused all the same."""
+    before = everything(on_disk)
+    refused = on_disk.victim.do("migrate", "--apply", "--skip-verification", status=4)
+    assert "standard mode: skipping the verification needs emergency mode" in refused.err
+    assert everything(on_disk) == before
+
+
 def test_an_emergency_may_skip_what_leaves_the_mode_beyond_doubt(own: Scene) -> None:
     own.victim.unlock(Mode.EMERGENCY)
     edit_snapshot(own)

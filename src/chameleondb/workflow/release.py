@@ -178,8 +178,10 @@ class Release:
         self.history, self.ledgered = found.history, found.ledgered
         if self.head.exists:
             ensure_ours(self.connection)
-        if skip and found.violations and self._is_mode_believed(found):
+        skips = skip and self._is_mode_believed(found)
+        if skips:  # also where nothing is wrong: the next time, something might be
             require(self.mode(), Operation.SKIP_VERIFICATION)
+        if skips and found.violations:
             self.unverified = tuple(sorted({f.code for f in found.violations}))
         else:
             _require_sound(found, adopt=adopt)
