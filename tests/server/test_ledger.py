@@ -578,7 +578,6 @@ def test_a_schema_of_that_name_is_somebody_elses(connection: Connection, databas
     assert user_namespaces(connection) == ("pets", "public")
 
 
-
 def test_nobody_is_told_to_drop_a_history(connection: Connection, database: str) -> None:
     applied(connection, 1)
     execute(database, "ALTER TABLE chameleon.ledger ENABLE ROW LEVEL SECURITY")
