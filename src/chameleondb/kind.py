@@ -14,7 +14,7 @@ from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity
+from chameleondb.names import Identity, is_provisional, relation
 from chameleondb.steps import Step
 
 M = TypeVar("M", bound=Object)
@@ -45,7 +45,18 @@ class Context:
     def inline(self, obj: Object) -> str | None:
         """Return the text by which `obj` stands inside its parent's CREATE statement, if it can stand there."""
         render = self.kinds[type(obj)].inline
-        return render(obj, self) if render else None
+        return render(obj, self) if render and not self._is_apart(obj.id) else None
+
+    def is_inline(self, obj: Object, table: Identity) -> bool:
+        """Whether `obj` comes with the CREATE statement of its table."""
+        return self.is_new(table) and not self._is_apart(obj.id)
+
+    def _is_apart(self, identity: Identity) -> bool:
+        """Whether a statement of its own must tell which name PostgreSQL chooses.
+
+        So it is with all of a table as soon as a comment needs one, lest the choice depend on comments.
+        """
+        return is_provisional(identity.name) and identity.table in self.once(_tables_with_awaited_names)
 
     def is_new(self, identity: Identity) -> bool:
         """Whether the plan creates this object: nobody can be waiting for it."""
@@ -62,6 +73,11 @@ class Context:
     def hint(self, identity: Identity) -> Hint:
         """Return the hint declared for an object, or an empty one."""
         return self.hints.get(identity, Hint())
+
+
+def _tables_with_awaited_names(context: Context) -> frozenset[Identity]:
+    comments = (i for i in context.target.objects if i.space == "comment" and is_provisional(i.name))
+    return frozenset(relation(*i.path[1:3]) for i in comments)
 
 
 class Alter(Generic[M]):

@@ -97,13 +97,18 @@ def label(enum: Identity, text: str) -> Identity:
     return Identity("label", (*enum.path, text))
 
 
+def comment(target: Identity) -> Identity:
+    """Return the identity of the comment on `target`."""
+    return Identity("comment", (target.space, *target.path))
+
+
 # A constraint that the user did not name has no name until PostgreSQL chooses one. NUL cannot occur in a real name.
 _PROVISIONAL = "\0"
 
 
 def provisional(number: int) -> str:
-    """Return a stand-in for a name that PostgreSQL will choose; `number` keeps several apart."""
-    return f"{_PROVISIONAL}{number}"
+    """Return a stand-in for a name that PostgreSQL will choose; `number` keeps several apart and in order."""
+    return f"{_PROVISIONAL}{number:06}"
 
 
 def is_provisional(name: str) -> bool:

@@ -15,7 +15,7 @@ from chameleondb.errors import SchemaError
 from chameleondb.formatter import is_in_style, reformat
 from chameleondb.kinds.check import Check
 from chameleondb.kinds.column import Column, NotNull
-from chameleondb.kinds.comment import Comment, comment_of
+from chameleondb.kinds.comment import Comment
 from chameleondb.kinds.enum import Enum
 from chameleondb.kinds.foreign_key import ForeignKey
 from chameleondb.kinds.index import Index
@@ -23,7 +23,7 @@ from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.kinds.table import Table
 from chameleondb.kinds.unique import Unique
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, bytes_of, column, constraint, qualified_type, quote, relation, type_
+from chameleondb.names import Identity, bytes_of, column, comment, constraint, qualified_type, quote, relation, type_
 from chameleondb.printer import print_schema
 from chameleondb.syntax.sql import statements
 from chameleondb.workflow.source import load
@@ -81,7 +81,7 @@ def _tables(draw: st.DrawFn, table: Identity, enums: list[Identity]) -> list[Obj
         found.append(ForeignKey(id=constraint(table, "fk"), columns=key, target=table, target_columns=key, **options))
     for obj in list(found):
         if draw(st.booleans()):
-            found.append(Comment(id=comment_of(obj.id), target=obj.id, text=draw(TEXTS)))
+            found.append(Comment(id=comment(obj.id), target=obj.id, text=draw(TEXTS)))
     return found
 
 

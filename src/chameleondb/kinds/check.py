@@ -138,7 +138,7 @@ def _create(obj: Check, context: Context) -> list[Step]:
     needs = column_words(table, obj.expression)
     if not obj.validated:
         return [add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)]
-    if context.is_new(table):
+    if context.is_inline(obj, table):
         return []
     hazards = may_fail(obj.id, table, context, "rows that break the rule") if obj.enforced else ()
     if not context.is_large(table) or is_provisional(obj.id.name) or not obj.enforced:

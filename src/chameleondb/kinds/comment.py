@@ -9,7 +9,7 @@ from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import follow
 from chameleondb.language import Doc, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import Identity, literal
+from chameleondb.names import Identity, comment, literal
 from chameleondb.steps import Lock, LockMode, Step
 
 # --- Model ---------------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class Comment:
 
 
 def _describe(target: Identity, text: str) -> Comment:
-    return Comment(id=comment_of(target), target=target, text=text)
+    return Comment(id=comment(target), target=target, text=text)
 
 
 def _print(obj: Comment, _page: Page) -> list[Doc]:
@@ -62,12 +62,7 @@ def _decode(row: tuple[Any, ...], oids: Oids) -> Comment | None:
     if number:
         target = Identity("column", (*target.path, oids.columns[oid][number]))
     # A `///` line cannot say how it ends, so line ends are all the same to us.
-    return Comment(id=comment_of(target), target=target, text=text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def comment_of(target: Identity) -> Identity:
-    """Return the identity of the comment on `target`."""
-    return Identity("comment", (target.space, *target.path))
+    return Comment(id=comment(target), target=target, text=text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 # --- Changes -------------------------------------------------------------------------------------------------------
@@ -106,6 +101,6 @@ KIND = Kind(
         "target": Alter(lambda _old, _new, _context: []),
         "text": Alter(lambda _old, new, context: [_statement(new.target, new.text, context)]),
     },
-    renamed=lambda o, ids: replace(o, id=comment_of(follow(o.target, ids)), target=follow(o.target, ids)),
+    renamed=lambda o, ids: replace(o, id=comment(follow(o.target, ids)), target=follow(o.target, ids)),
     sql_name=lambda _: "",
 )

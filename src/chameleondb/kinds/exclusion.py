@@ -138,7 +138,7 @@ def _references(obj: Exclusion) -> tuple[Identity, ...]:
 
 
 def _create(obj: Exclusion, context: Context) -> list[Step]:
-    if context.is_new(obj.id.table):
+    if context.is_inline(obj, obj.id.table):
         return []
     hazards = may_fail(obj.id, obj.id.table, context, "rows that exclude each other")
     return [add_constraint(obj.id, _definition(obj), needs=_references(obj), effort=Effort.BUILD, hazards=hazards)]

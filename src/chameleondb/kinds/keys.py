@@ -92,7 +92,7 @@ def key_tail(obj: Key) -> str:
 def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step]:
     """Add the constraint; on a large table by an index that is built without blocking writes."""
     table = obj.id.table
-    if context.is_new(table):
+    if context.is_inline(obj, table):
         return []
     hazards = may_fail(obj.id, table, context, f"duplicates of ({', '.join(obj.columns)})")
     needs = columns_of(table, obj.columns + obj.include)

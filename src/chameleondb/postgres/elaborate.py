@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from chameleondb.kind import Context, Kind
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema, Unmodelled
-from chameleondb.names import Identity
+from chameleondb.names import Identity, is_provisional, quote
 from chameleondb.planner.graph import order
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.session import Connection, translated
@@ -29,7 +30,8 @@ from chameleondb.steps import Step
 Kinds = Mapping[type[Any], Kind[Any]]
 
 # undefined_table, _column, _function, _object, _schema, undefined_parameter: it may come in a later round.
-_NOT_YET = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P02"})
+_UNDEFINED_OBJECT = "42704"
+_NOT_YET = frozenset({"42P01", "42703", "42883", _UNDEFINED_OBJECT, "3F000", "42P02"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class _Rounds:
         self.connection, self.items, self.seen, self.lenient = connection, items, seen, lenient
         # On a copy, blocks only stand in the way; nobody asks what they made.
         self.watched = not lenient and any(item.block for item in items)
+        self.names = _Names(connection, (item.step for item in items if item.step))
 
     def run(self) -> list[tuple[_Item, DatabaseError]]:
         """Return the items that failed, with the errors that are to blame."""
@@ -136,8 +139,11 @@ class _Rounds:
         # A statement that creates nothing may still change something, or nothing that we would ever see.
         before = self.seen() if watched and item.sql[:6].upper() != "CREATE" else None
         try:
-            with translated(item.sql):
-                self.connection.execute(item.sql.encode())
+            if item.step is None:
+                self._execute(item.sql)
+            else:
+                with self.names.told_by(item.step) as sql:
+                    self._execute(sql)
         except DatabaseError as error:
             if error.sqlstate is None:
                 raise
@@ -154,6 +160,45 @@ class _Rounds:
                     hint="keep rows, privileges and owners in scripts of your own",
                 )
         return None
+
+    def _execute(self, sql: str) -> None:
+        with translated(sql):
+            self.connection.execute(sql.encode())
+
+
+class _Names:
+    """The names that PostgreSQL chooses for constraints, as far as a later step, such as a comment, needs to know."""
+
+    def __init__(self, connection: Connection, steps: Iterable[Step]) -> None:
+        self.connection = connection
+        self.awaited = {i for step in steps for i in step.needs if is_provisional(i.name)}
+        self.chosen: dict[Identity, str] = {}
+
+    @contextmanager
+    def told_by(self, step: Step) -> Iterator[str]:
+        """Yield the statement with the names chosen so far; note the name that it makes PostgreSQL choose."""
+        sql = step.sql
+        for identity in self.awaited.intersection(step.needs):
+            if identity not in self.chosen:
+                raise DatabaseError("CHM0350", f"{identity.table} lacks a constraint", sqlstate=_UNDEFINED_OBJECT)
+            sql = sql.replace(quote(identity.name), quote(self.chosen[identity]), 1)
+        made = self.awaited.intersection(step.creates)
+        before = {identity: self._present(identity) for identity in made}
+        yield sql
+        for identity, names in before.items():
+            (self.chosen[identity],) = self._present(identity) - names
+
+    def _present(self, identity: Identity) -> set[str]:
+        """Return the names of a table's constraints; a key brings NOT NULL along, which has one of its own."""
+        with translated():
+            rows = self.connection.execute(
+                "SELECT k.conname FROM pg_catalog.pg_constraint k"
+                " JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
+                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = %s AND c.relname = %s AND k.contype <> 'n'",
+                identity.path[:2],
+            )
+            return {row[0] for row in rows}
 
 
 def _first_causes(failed: list[tuple[_Item, DatabaseError]]) -> list[tuple[_Item, DatabaseError]]:
