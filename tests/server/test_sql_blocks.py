@@ -75,7 +75,6 @@ def test_a_block_may_say_what_the_language_also_says(database: str, tmp_path: Pa
         "GRANT SELECT ON users TO PUBLIC",
         "INSERT INTO users VALUES (1)",
         "ALTER TABLE users OWNER TO CURRENT_USER",
-        "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
         "SELECT 1",
         "DO $$ BEGIN END $$",
     ],
@@ -85,6 +84,29 @@ def test_a_statement_that_would_never_run_is_refused(statement: str, database: s
     with pytest.raises(SchemaError) as caught, planned(database, schema, tmp_path):
         pass
     assert "CHM0351" in str(caught.value.diagnostics)
+
+
+def test_what_no_model_has_a_field_for_is_set_where_it_is_not(database: str, tmp_path: Path) -> None:
+    block = """
+        ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own ON users USING (name = current_user);
+        ALTER TABLE users CLUSTER ON users_pkey;
+        COMMENT ON POLICY own ON users IS 'Everybody sees themselves'
+    """
+    schema = f'entity User {{ id: int primary, name: string }}\nsql """ {block} """'
+    build(database, schema, tmp_path)
+    with planned(database, schema, tmp_path) as change:
+        assert not change.preview.pending
+        assert change.preview.plan.unmodelled == ()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
+    with planned(database, schema, tmp_path) as change:
+        assert change.statements == ["ALTER TABLE users ENABLE ROW LEVEL SECURITY"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE users FORCE ROW LEVEL SECURITY, ENABLE ROW LEVEL SECURITY")
+    with planned(database, schema, tmp_path) as change:
+        assert change.statements == []
+        assert [u.identity for u in change.preview.unplanned] == ["public.users"]
 
 
 def test_settings_of_the_session_are_no_part_of_a_schema(database: str, tmp_path: Path) -> None:

@@ -99,3 +99,72 @@ def test_what_an_extension_owns_is_neither_read_nor_reported(connection: Connect
     schema = read_schema(connection, KINDS)
     assert schema.unmodelled == ()
     assert [str(i) for i in schema.objects] == ["vector"]
+
+
+TRAITS = {
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY": ("row security setting", "public.t", "enabled"),
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY": (
+        "row security setting",
+        "public.t",
+        "enabled, forced",
+    ),
+    "ALTER TABLE t CLUSTER ON t_pkey": ("cluster mark", "public.t", "t_pkey"),
+    "ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 500": ("statistics target", "public.i.lower", "500"),
+    "ALTER SEQUENCE t_id_seq SET UNLOGGED": ("sequence setting", "public.t_id_seq", "unlogged"),
+    "ALTER TABLE t DISABLE TRIGGER tr": ("trigger setting", "tr on public.t", "disabled"),
+    "ALTER TABLE t DISABLE TRIGGER ALL": ("trigger setting", "t_parent_id_fkey on public.t", "disabled"),
+    "ALTER TABLE t DISABLE RULE r": ("rule setting", "r on public.t", "disabled"),
+    "COMMENT ON INDEX t_pkey IS 'x'": ("comment", "on index public.t_pkey", "x"),
+    "COMMENT ON SEQUENCE t_id_seq IS 'x'": ("comment", "on sequence public.t_id_seq", "x"),
+    "COMMENT ON SCHEMA public IS 'x'": ("comment", "on schema public", "x"),
+    "COMMENT ON TRIGGER tr ON t IS 'x'": ("comment", "on trigger tr on public.t", "x"),
+    "COMMENT ON FUNCTION f() IS 'x'": ("comment", "on function public.f()", "x"),
+    "COMMENT ON COLUMN v.a IS 'x'": ("comment", "on view column public.v.a", "x"),
+    "COMMENT ON CONSTRAINT t_id_not_null ON t IS 'x'": (
+        "comment",
+        "on table constraint t_id_not_null on public.t",
+        "x",
+    ),
+}
+_TABLE = """
+    CREATE TABLE t (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, name text, parent_id int REFERENCES t);
+    CREATE INDEX i ON t (lower(name));
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+    CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;
+    CREATE VIEW v AS SELECT 1 AS a"""
+
+
+@pytest.mark.parametrize("statement", TRAITS)
+def test_what_a_model_has_no_field_for_is_reported(
+    connection: Connection, database: str, server_version: int, statement: str
+) -> None:
+    if "not_null" in statement and server_version < 180000:
+        pytest.skip("NOT NULL has no name before 18")
+    with psycopg.connect(database, autocommit=True) as made:
+        made.execute(_TABLE.encode())
+        before = read_schema(connection, KINDS)
+        made.execute(statement.encode())
+    after = read_schema(connection, KINDS)
+    assert after.objects == before.objects
+    new = [(u.type, u.identity, u.definition) for u in after.unmodelled if u not in before.unmodelled]
+    assert TRAITS[statement] in new
+
+
+def test_a_security_label_is_reported(connection: Connection, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as made:
+        made.execute("CREATE TABLE t (a int); SET allow_system_table_mods = on")
+        # No provider can be loaded here; what one leaves behind is this row.
+        made.execute("INSERT INTO pg_seclabel VALUES ('t'::regclass, 'pg_class'::regclass, 1, 'mask', 'MASKED')")
+    (found,) = read_schema(connection, KINDS).unmodelled
+    assert (found.type, found.identity) == ("security label for mask", "on table column public.t.a")
+
+
+def test_what_lies_in_schemas_that_are_not_managed_is_none_of_ours(connection: Connection, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as made:
+        made.execute("CREATE SCHEMA other; SET search_path = other")
+        made.execute(_TABLE.encode())
+        for statement in TRAITS:
+            if "not_null" not in statement and "SCHEMA" not in statement:
+                made.execute(statement.encode())
+    assert read_schema(connection, KINDS).unmodelled == ()

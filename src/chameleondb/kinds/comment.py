@@ -56,7 +56,7 @@ def _query(_version: int) -> str:
 
 def _decode(row: tuple[Any, ...], oids: Oids) -> Comment | None:
     oid, catalog, number, text = row
-    target = oids.objects.get((catalog, oid))
+    target = oids.described(catalog, oid)
     if target is None:
         return None  # of an object that is not modelled
     if number:

@@ -17,6 +17,11 @@ class Oids:
         """Return the identity of a relation already read."""
         return self.objects["pg_class", oid]
 
+    def described(self, catalog: str, oid: int) -> Identity | None:
+        """Return the object whose comment one on `oid` is: the index of a constraint is part of it, but has its own."""
+        found = self.objects.get((catalog, oid))
+        return None if found is not None and catalog == "pg_class" and found.space == "constraint" else found
+
     def column_names(self, table: int, numbers: list[int]) -> tuple[str, ...]:
         """Return the names of a table's columns by attribute number."""
         names = self.columns[table]

@@ -91,7 +91,7 @@ def _read(
         objects += _decode(kind, rows, oids)
     rest: tuple[Unmodelled, ...] = ()
     if unmodelled:
-        rest = read_unmodelled(connection, oids.objects, list(numbers))
+        rest = read_unmodelled(connection, oids, list(numbers))
     edges = _edges(connection, oids, whole=only is None)
     return Schema({o.id: o for o in objects}, edges, rest)
 

@@ -6,10 +6,12 @@ in `NOT_OBJECTS` with the reason. A test compares both lists with the server.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterator
 
+from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Unmodelled
 from chameleondb.postgres.session import Connection
+from chameleondb.postgres.traits import read_traits
 
 FIRST_USER_OID = 16384  # FirstNormalObjectId of the server
 
@@ -126,17 +128,22 @@ _DESCRIBE = f"""
      ORDER BY i.type, i.identity"""
 
 
-def read_unmodelled(
-    connection: Connection, claimed: Container[tuple[str, int]], namespaces: list[int]
-) -> tuple[Unmodelled, ...]:
-    """Return every object of the managed schemas, and every object in no schema, that no kind has claimed."""
+def read_unmodelled(connection: Connection, oids: Oids, namespaces: list[int]) -> tuple[Unmodelled, ...]:
+    """Return every object of the managed schemas, and every object in no schema, that no kind has claimed.
+
+    What somebody has set on claimed ones beyond their models follows.
+    """
     rows = connection.execute(_candidates().encode(), {"namespaces": namespaces}).fetchall()
-    rest = [(catalog, oid) for catalog, oid in rows if (catalog, oid) not in claimed]
+    traits = read_traits(connection, oids, rows, namespaces)
+    return (*_described(connection, [row for row in rows if row not in oids.objects]), *traits)
+
+
+def _described(connection: Connection, rest: list[tuple[str, int]]) -> Iterator[Unmodelled]:
     if not rest:
-        return ()
+        return
     parameters = {"catalogs": [catalog for catalog, _ in rest], "oids": [oid for _, oid in rest]}
-    found = connection.execute(_DESCRIBE.encode(), parameters)
-    return tuple(Unmodelled(row[0], row[1] or "", row[2] or "") for row in found)
+    for row in connection.execute(_DESCRIBE.encode(), parameters):
+        yield Unmodelled(row[0], row[1] or "", row[2] or "")
 
 
 def read_oids(connection: Connection) -> set[tuple[str, int]]:
