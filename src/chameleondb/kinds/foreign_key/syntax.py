@@ -85,6 +85,10 @@ class _Key:
     label: str
     docs: tuple[str, ...]
 
+    @property
+    def name(self) -> str | None:
+        return self.options["name"][0] if "name" in self.options else None
+
 
 class _Relation(NamedTuple):
     owner: Entity
@@ -127,16 +131,28 @@ def _finish(scope: Scope) -> None:
     for found in relations:
         if found.other:
             between[found.owner.name, found.other.name].append(found)
-    keys: dict[tuple[Any, ...], _Key] = {}
+    keys: defaultdict[tuple[Any, ...], list[tuple[_Key, _Relation]]] = defaultdict(list)
     for relation_ in relations:
         key = _resolve(scope, relation_, between)
         if key is None:
             continue
-        first = keys.setdefault((key.holder.key, key.columns, key.target, key.target_columns), key)
-        if first is not key:
+        alike = keys[key.holder.key, key.columns, key.target, key.target_columns]
+        first = _same(key, relation_, alike)
+        if first is None:
+            alike.append((key, relation_))
+        else:
             _merge(scope, first, key)
-    for key in keys.values():
+    for key in (key for alike in keys.values() for key, _ in alike):
         _add(scope, key)
+
+
+def _same(key: _Key, found: _Relation, alike: list[tuple[_Key, _Relation]]) -> _Key | None:
+    """Return the key that is meant again: by the other side, or under the same name; one side may have several."""
+    for other, _ in alike:
+        if other.name == key.name:
+            return other
+    sides = ((other, found.owner is not far.owner or found.many != far.many) for other, far in alike)
+    return next((other for other, is_other_side in sides if is_other_side), None)
 
 
 def _resolve(scope: Scope, found: _Relation, between: _Between) -> _Key | None:

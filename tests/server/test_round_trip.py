@@ -1,0 +1,49 @@
+"""What introspect prints of a database says nothing else: nothing to do there, and elsewhere the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chameleondb.postgres.session import connect
+from chameleondb.postgres.url import Target
+from chameleondb.workflow.introspect import introspect
+from tests.cases.driver import build, planned
+from tests.cases.proof import dump
+from tests.cluster import Databases
+
+DATABASES = {
+    "several foreign keys on one column": """
+        CREATE TABLE u (id int PRIMARY KEY);
+        CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u ON DELETE SET NULL, t_id int REFERENCES t,
+            CONSTRAINT f1 FOREIGN KEY (u_id) REFERENCES u,
+            CONSTRAINT f2 FOREIGN KEY (u_id) REFERENCES u ON DELETE CASCADE,
+            CONSTRAINT f3 FOREIGN KEY (t_id) REFERENCES t ON DELETE CASCADE)""",
+}
+
+
+def _text(dsn: str) -> str:
+    connection = connect(Target(dsn, "the test database", "a test"))
+    try:
+        return introspect(connection).text
+    finally:
+        connection.close()
+
+
+def _made(dsn: str, statements: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statements.encode())
+    return dsn
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_what_is_printed_is_what_is_there(name: str, databases: Databases, tmp_path: Path) -> None:
+    first, second = _made(databases.new(), DATABASES[name]), databases.new()
+    text = _text(first)
+    with planned(first, text, tmp_path) as change:
+        assert change.statements == []
+        assert not change.preview.pending
+    build(second, text, tmp_path)
+    assert dump(second) == dump(first)
