@@ -57,8 +57,16 @@ def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
 
 def _value(cursor: Cursor) -> tuple[str, str | None, int]:
     at = cursor.at
-    value = cursor.name("a value")
-    return value, cursor.name("a former value") if cursor.accept("was") else None, at
+    value = _text(cursor, "a value")
+    return value, _text(cursor, "a former value") if cursor.accept("was") else None, at
+
+
+def _text(cursor: Cursor, expected: str) -> str:
+    """Read the text of a value, which unlike a name may be empty."""
+    if cursor.text != '""':
+        return cursor.name(expected)
+    cursor.advance()
+    return ""
 
 
 def _declaration(cursor: Cursor) -> dict[str, Any]:
