@@ -22,6 +22,7 @@ DATABASES = {
             CONSTRAINT f2 FOREIGN KEY (u_id) REFERENCES u ON DELETE CASCADE,
             CONSTRAINT f3 FOREIGN KEY (t_id) REFERENCES t ON DELETE CASCADE)""",
     "an empty label": "CREATE TYPE e AS ENUM ('a', ''); CREATE TABLE t (e e DEFAULT '')",
+    "rows as a type": "CREATE TABLE z (id int PRIMARY KEY); CREATE TABLE a (z z, more z[])",
 }
 
 

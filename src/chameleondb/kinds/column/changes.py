@@ -31,10 +31,13 @@ from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, 
 
 
 def _references(obj: Column) -> list[Identity]:
-    """The table, the type where it is not one of pg_catalog, and a sequence that the default draws from."""
+    """The table, the type where it is not one of pg_catalog, and a sequence that the default draws from.
+
+    A type may be the rows of a table.
+    """
     found = [obj.id.table]
     if "." in obj.type and (path := types.own_type(obj.type)):
-        found.append(type_(*path))
+        found += [type_(*path), relation(*path)]
     if obj.default and (match := _NEXTVAL.match(obj.default)):
         sequence = types.own_type(unquoted(match[1]))
         if sequence:
