@@ -23,6 +23,7 @@ DATABASES = {
             CONSTRAINT f3 FOREIGN KEY (t_id) REFERENCES t ON DELETE CASCADE)""",
     "an empty label": "CREATE TYPE e AS ENUM ('a', ''); CREATE TABLE t (e e DEFAULT '')",
     "rows as a type": "CREATE TABLE z (id int PRIMARY KEY); CREATE TABLE a (z z, more z[])",
+    "a serial with a described sequence": "CREATE TABLE t (id serial); COMMENT ON SEQUENCE t_id_seq IS 'x'",
 }
 
 

@@ -165,7 +165,7 @@ def is_serial(obj: Sequence, owner: Any) -> bool:
 
 def _print(obj: Sequence, page: Page) -> list[Line]:
     owner = page.schema.get(obj.owned_by) if obj.owned_by else None
-    if owner is not None and is_serial(obj, owner):
+    if owner is not None and is_serial(obj, owner) and not page.is_described(obj.id):
         return []
     parts = [f"sequence {name_text(obj.id.name)}"]
     parts += [f"in {name_text(obj.id.path[0])}"] if obj.id.path[0] != DEFAULT_NAMESPACE else []

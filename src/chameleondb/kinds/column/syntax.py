@@ -304,7 +304,7 @@ def _owns_serial(obj: Column, page: Page) -> bool:
     if obj.default is None or not obj.default.startswith("nextval("):
         return False
     sequence = page.schema.get(serial_sequence(obj.id.table, obj.id.name, obj.type).id)
-    return isinstance(sequence, Sequence) and is_serial(sequence, obj)
+    return isinstance(sequence, Sequence) and is_serial(sequence, obj) and not page.is_described(sequence.id)
 
 
 def _print(obj: Column, page: Page) -> list[Entry]:
