@@ -95,6 +95,13 @@ _PLAIN = frozenset(
         "oidvector",
         "aclitem",
         "bpchar",
+        "gtsvector",
+        "pg_node_tree",
+        "pg_ndistinct",
+        "pg_dependencies",
+        "pg_mcv_list",
+        "pg_brin_bloom_summary",
+        "pg_brin_minmax_multi_summary",
     ]
 ) | {"double precision"}
 

@@ -24,6 +24,7 @@ DATABASES = {
     "an empty label": "CREATE TYPE e AS ENUM ('a', ''); CREATE TABLE t (e e DEFAULT '')",
     "rows as a type": "CREATE TABLE z (id int PRIMARY KEY); CREATE TABLE a (z z, more z[])",
     "a serial with a described sequence": "CREATE TABLE t (id serial); COMMENT ON SEQUENCE t_id_seq IS 'x'",
+    "types that the server keeps for itself": "CREATE TABLE t (a gtsvector, b pg_node_tree, c pg_mcv_list)",
 }
 
 
