@@ -51,3 +51,15 @@ def test_what_is_printed_is_what_is_there(name: str, databases: Databases, tmp_p
         assert not change.preview.pending
     build(second, text, tmp_path)
     assert dump(second) == dump(first)
+
+
+def test_a_replica_identity_whose_index_is_gone_is_none(database: str, tmp_path: Path) -> None:
+    _made(
+        database,
+        "CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX i ON t (a);"
+        " ALTER TABLE t REPLICA IDENTITY USING INDEX i; DROP INDEX i",
+    )
+    text = _text(database)
+    assert "replica identity nothing" in text
+    with planned(database, text, tmp_path) as change:
+        assert change.statements == []

@@ -204,6 +204,8 @@ def _query(_version: int) -> str:
 
 def _decode(row: tuple[Any, ...], _oids: Oids) -> Table:
     _, schema, name, unlogged, options, toast_options, tablespace, method, replica, replica_index = row
+    if replica == "i" and replica_index is None:
+        replica = "n"  # the index was dropped, and the server takes it so
     return Table(
         id=relation(schema, name),
         unlogged=unlogged,
