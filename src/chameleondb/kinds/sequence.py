@@ -354,10 +354,11 @@ def _set_options(old: Sequence, new: Sequence, _context: Context) -> list[Step]:
     )
 
 
-def _set_logged(_old: Sequence, new: Sequence, _context: Context) -> list[Step]:
-    word = "UNLOGGED" if new.unlogged else "LOGGED"
-    lock = (Lock(new.id, LockMode.ACCESS_EXCLUSIVE),)
-    return [Step(sql=f"ALTER SEQUENCE {qualified(new.id.path)} SET {word}", locks=lock)]
+def set_logged(obj: Sequence) -> list[Step]:
+    """Return the step that makes a sequence logged or unlogged, as it is meant to be."""
+    word = "UNLOGGED" if obj.unlogged else "LOGGED"
+    lock = (Lock(obj.id, LockMode.ACCESS_EXCLUSIVE),)
+    return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} SET {word}", locks=lock)]
 
 
 def _rename(old: Sequence, new: Sequence) -> Step:
@@ -378,7 +379,7 @@ KIND = Kind(
     on_change={
         "options": Alter(_set_options),
         "owned_by": Alter(lambda _old, new, _context: _own(new)),
-        "unlogged": Alter(_set_logged),
+        "unlogged": Alter(lambda _old, new, _context: set_logged(new)),
     },
     rename=_rename,
     # An owned sequence is known by its column, whatever it is called.

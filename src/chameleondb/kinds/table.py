@@ -15,6 +15,7 @@ from chameleondb.kinds.clauses import (
     set_options,
     with_sql,
 )
+from chameleondb.kinds.sequence import Sequence, set_logged
 from chameleondb.language import Block, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import (
@@ -266,10 +267,22 @@ def _drop(obj: Table, context: Context) -> list[Step]:
 def _set_logged(_old: Table, new: Table, context: Context) -> list[Step]:
     sql = f"{alter_table(new.id)} SET {'UNLOGGED' if new.unlogged else 'LOGGED'}"
     step = Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)
-    if not new.unlogged:
-        return [step]
-    what = f"table {new.id} becomes unlogged: a crash of the server empties it"
-    return [replace(losing(step, new.id, new.id, context, what), requires_empty=None)]
+    if new.unlogged:
+        what = f"table {new.id} becomes unlogged: a crash of the server empties it"
+        step = replace(losing(step, new.id, new.id, context, what), requires_empty=None)
+    return [step, *_keep_sequences(new, context)]
+
+
+def _keep_sequences(table: Table, context: Context) -> list[Step]:
+    """From 15, sequences that columns own follow their table: those that are meant to differ are set again."""
+    if context.facts.server_version < 150000:
+        return []
+    owned = (
+        o
+        for o in context.target.objects.values()
+        if isinstance(o, Sequence) and o.id in context.source and o.owned_by and o.owned_by.table == table.id
+    )
+    return [step for o in owned if o.unlogged != table.unlogged for step in set_logged(o)]
 
 
 def _set_options(old: Table, new: Table, _context: Context) -> list[Step]:

@@ -1,0 +1,1 @@
+ALTER TABLE hits SET LOGGED;
