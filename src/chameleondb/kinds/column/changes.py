@@ -145,7 +145,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
     at_once = stable or not required or not context.is_large(obj.id.table)
     if obj.default is not None and backfill is None and at_once:
         return [_add_column(obj, context, Effort.CATALOG if stable else Effort.REWRITE)]
-    fill = backfill or obj.default
+    fill = backfill or obj.default or _computed_before(obj, context)
     bare = replace(obj, not_null=None, default=None)
     steps = [_add_column(bare, context, Effort.CATALOG)]
     if obj.default is not None:
@@ -161,6 +161,12 @@ def _add(obj: Column, context: Context) -> list[Step]:
             )
         steps += _enforce_not_null(obj, context)
     return steps
+
+
+def _computed_before(obj: Column, context: Context) -> str | None:
+    """Return what readers saw in a column that was computed when read and is now to be stored."""
+    old = context.replaced.get(obj.id)
+    return old.generated.expression if isinstance(old, Column) and old.generated else None
 
 
 def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
