@@ -31,10 +31,7 @@ from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, 
 
 
 def _references(obj: Column) -> list[Identity]:
-    """The table, the type where it is not one of pg_catalog, and a sequence that the default draws from.
-
-    A type may be the rows of a table.
-    """
+    """The table, the type (or table whose rows it is) if not of pg_catalog, a sequence that the default draws from."""
     found = [obj.id.table]
     if "." in obj.type and (path := types.own_type(obj.type)):
         found += [type_(*path), relation(*path)]
@@ -145,7 +142,9 @@ def _add(obj: Column, context: Context) -> list[Step]:
     at_once = stable or not required or not context.is_large(obj.id.table)
     if obj.default is not None and backfill is None and at_once:
         return [_add_column(obj, context, Effort.CATALOG if stable else Effort.REWRITE)]
-    fill = backfill or obj.default or _computed_before(obj, context)
+    fill = backfill or obj.default
+    if fill is None and isinstance(old := context.replaced.get(obj.id), Column) and old.generated:
+        fill = old.generated.expression  # what readers saw in a virtual column
     bare = replace(obj, not_null=None, default=None)
     steps = [_add_column(bare, context, Effort.CATALOG)]
     if obj.default is not None:
@@ -161,12 +160,6 @@ def _add(obj: Column, context: Context) -> list[Step]:
             )
         steps += _enforce_not_null(obj, context)
     return steps
-
-
-def _computed_before(obj: Column, context: Context) -> str | None:
-    """Return what readers saw in a column that was computed when read and is now to be stored."""
-    old = context.replaced.get(obj.id)
-    return old.generated.expression if isinstance(old, Column) and old.generated else None
 
 
 def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
