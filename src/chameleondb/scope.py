@@ -15,6 +15,7 @@ from chameleondb.diagnostics import Diagnostics, Label, Span, did_you_mean
 from chameleondb.model.declared import Hint, Places
 from chameleondb.model.schema import Object
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, constraint, provisional, qualified_type, quote
+from chameleondb.syntax.habits import TYPES, advice
 from chameleondb.syntax.tree import Declaration, Field, Member, TypeName
 
 
@@ -243,10 +244,11 @@ class Scope:
             self.no_entity(name, node.type_span)
             return
         known = (*self.named_types, *self.entities, *types.BUILTIN, *types.EXTENSION_TYPES)
-        help = (
-            did_you_mean(name, known)
-            or 'a type of an extension needs `extension "…"`, any other a `sql` block that creates it'
-        )
+        if node.type.quoted and name.lower() in types.BUILTIN:
+            help: str | None = f"take the quotes off: {name}"
+        else:
+            help = advice(name, known, TYPES)
+        help = help or ('a type of an extension needs `extension "…"`, any other a `sql` block that creates it')
         self.diagnostics.error(
             "CHM0301", f"unknown type `{name}`", node.type_span, "neither a type nor an entity", help=help
         )

@@ -169,7 +169,9 @@ class Cursor:
 
     def names(self, where: str) -> tuple[str, ...]:
         """Read ``(name, …)``."""
-        self.expect("(", where)
+        if self.text != "(":
+            self.fail(f"expected `(` {where}".rstrip(), help=self._in_parentheses())
+        self.advance()
         return self.listed(lambda: self.name("a name"), ")", "or `,` after a name")
 
     def name_or_names(self, where: str) -> tuple[str, ...]:
@@ -188,7 +190,7 @@ class Cursor:
     def raw(self, where: str) -> str:
         """Read SQL in parentheses and return what stands between them, without comments of ours."""
         if self.text != "(":
-            self.fail(f"expected `(` {where}")
+            self.fail(f"expected `(` {where}", help=self._in_parentheses())
         first = self.at
         last = self._matching(first)
         self.at = last
@@ -197,6 +199,21 @@ class Cursor:
         if not text:
             self.fail("the parentheses are empty", code="CHM0113", span=self.span(first, last))
         return text
+
+    def _in_parentheses(self) -> str | None:
+        """Return the rest of the line, up to a comma, as it should have been written; with the word before it."""
+        last = self.at
+        while (
+            last - self.at < 10
+            and self.peek(last + 1 - self.at) not in {"", ",", "}"}
+            and "\n" not in self.tokens.gaps[last + 1]
+        ):
+            last += 1
+        span = self.span(self.at, last)
+        text = self.tokens.source.text[span.start : span.end]
+        before = self.texts[self.at - 1]
+        # After `with`, it is no list that was begun, but a `with time zone` with a mistake.
+        return f"{before} ({text})" if is_word(self.text) and len(text) <= 40 and before != "with" else None
 
     def raw_list(self, where: str) -> tuple[tuple[str, Span], ...]:
         """Read SQL in parentheses, split at its commas outside brackets."""

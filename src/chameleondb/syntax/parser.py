@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chameleondb.diagnostics import Diagnostic, Diagnostics, Problem, Source, Span, did_you_mean
+from chameleondb.diagnostics import Diagnostic, Diagnostics, Problem, Source, Span
+from chameleondb.syntax import habits
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import is_string, is_word, tokenize
 from chameleondb.syntax.tree import Clause, Declaration, Field, Member, RawSql, Tree
@@ -114,9 +115,11 @@ class _Parser:
         if lead is None:
             known = ", ".join(f"`{w}`" for w in (*self.grammar.leads, "sql"))
             if is_word(word):
-                help = did_you_mean(word, (*self.grammar.leads, "sql")) or f"a declaration starts with {known}"
+                help = habits.advice(word, (*self.grammar.leads, "sql"), habits.DECLARATIONS)
+                help = help or f"a declaration starts with {known}"
                 cursor.fail(f"unknown declaration `{word}`", code="CHM0107", help=help, span=cursor.span())
-            cursor.fail("expected a declaration", help=f"a declaration starts with {known}")
+            help = habits.DECLARATIONS.get(word) or f"a declaration starts with {known}"
+            cursor.fail("expected a declaration", help=help)
         cursor.advance()
         name_at = cursor.at
         name = cursor.name(lead.noun)
@@ -207,6 +210,9 @@ class _Parser:
         if cursor.peek() != ":":
             pair = f"{word} {cursor.peek()}"
             production = self.grammar.members.get(pair)
+            habit = habits.MEMBERS.get(pair.lower()) or habits.MEMBERS.get(word.lower())
+            if habit:
+                cursor.fail("expected a field or another member", help=habit)
             if production:
                 cursor.advance()
                 word = pair
@@ -217,7 +223,8 @@ class _Parser:
                 values = production(cursor)
                 return Member(cursor.tokens, first, cursor.at - 1, docs, word, values)
             name = cursor.name("a field or `}`")
-            cursor.fail(f"field `{name}` needs `:` and a type", help=f"{name}: string")
+            help = f"{name}: {cursor.text if is_word(cursor.text) else 'string'}"
+            cursor.fail(f"field `{name}` needs `:` and a type", help=help)
         name = cursor.name("a field name")
         cursor.advance()
         type = type_name(cursor, self.grammar.types)
@@ -247,11 +254,13 @@ class _Parser:
         if not word or is_member or word[:3] == "///" or self.starts_declaration():
             return
         if is_word(word):
-            help = did_you_mean(word, self.grammar.clauses)
             if "\n" in cursor.tokens.gaps[cursor.at]:
                 return
+            help = habits.advice(word, self.grammar.clauses, habits.CLAUSES)
             cursor.fail(f"unknown modifier `{word}`", code="CHM0108", help=help, span=cursor.span())
-        cursor.fail("expected `,`, `}` or a modifier")
+        before = (cursor.texts[cursor.at - back] for back in range(3))  # as in `references teams(id)`
+        help = next((habits.CLAUSES[text] for text in before if text in habits.CLAUSES), None)
+        cursor.fail("expected `,`, `}` or a modifier", help=help)
 
     def matching(self, rules: tuple[ClauseRule, ...]) -> ClauseRule:
         cursor = self.cursor

@@ -15,7 +15,7 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entiy User { id: int primary }", "CHM0107", "entiy", "`entity`"),
         ("entity User { id: strnig primary }", "CHM0301", "strnig", "`string`"),
         ("entity User { id: int primry }", "CHM0108", "primry", "`primary`"),
-        ("entity User { id int }", "CHM0101", "int", "id: string"),
+        ("entity User { id int }", "CHM0101", "int", "id: int"),
         ("entity User { id: int primary x: int }", "CHM0105", "", "`,`"),
         ("entity User { id: int primary\n x: int }", "CHM0105", "", "`,`"),
         ("entity User { id: int primary\n name: string }", "CHM0105", "", "`,`"),
@@ -53,6 +53,40 @@ def test_code_place_and_help(text: str, code: str, place: str, help: str) -> Non
     (found,) = mistakes(text)
     assert (found.code, marked(found)) == (code, place)
     assert help in (found.help or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("table users { id int }", "entity User"),
+        ("model User {\n  id Int @id\n}", "entity User"),
+        ("CREATE TABLE users (id int primary key);", 'sql """'),
+        ("import x", "read together"),
+        ("# comment\nentity User { id: int primary }", "`//`"),
+        ("entity User { id: int primary key }", "a primary key is `primary`"),
+        ("entity User { id: int PRIMARY }", "lower case: `primary`"),
+        ("entity User { id: int primary, name: string NOT NULL }", "lower case: `not`"),
+        ("entity User { id: int primary, name: string optional }", "`?`"),
+        ("entity User { id: int primary, name: string required }", "required"),
+        ("entity User { id: int primary auto_increment }", "`identity`"),
+        ("entity User { id: int primary, team: int references teams(id) }", "via team_id"),
+        ("entity User { id: int primary; }", "comma"),
+        ('entity User { id: int primary, name: string = "x" }', "`default`"),
+        ("entity User { id: int primary, primary key (id) }", "primary (id)"),
+        ("entity User { id: int primary, foreign key (a) references b }", "via team_id"),
+        ("entity User { id: int primary, constraint x check (id > 0) }", 'name "x"'),
+        ("entity User { id: int primary, @@index([id]) }", "index (a, b)"),
+        ("entity User { id: int primary, at: DateTime }", "`timestamptz`"),
+        ('entity User { id: int primary, at: enum("a") }', "enum Plan"),
+        ('entity User { id: int primary, name: "string" }', "take the quotes off"),
+        ("entity User { id: int primary, d: date default CURRENT_DATE }", "`current_date`"),
+        ("entity User { id: int primary, index name }", "index (name)"),
+        ("entity User { id: int primary, unique email }", "unique (email)"),
+        ("entity User { id: int primary, check id > 0 }", "check (id > 0)"),
+    ],
+)
+def test_what_other_languages_have_is_told_in_ours(text: str, help: str) -> None:
+    assert help in (mistakes(text)[0].help or "")
 
 
 def test_every_declaration_with_a_mistake_is_reported_once() -> None:

@@ -101,6 +101,8 @@ def _apply_default(scope: Scope, draft: FieldDraft, default: Value) -> None:
                 f"`{default.label}` is no value of type `{draft.node.type.name}`",
                 f'a text is quoted: "{default.label}"',
             )
+            if default.label.lower() in KEYWORDS:
+                help = f"did you mean `{default.label.lower()}`?"
         else:
             message = f"enum `{draft.node.type.name}` has no value `{default.label}`"
             help = did_you_mean(default.label, labels) or f"its values are {', '.join(labels)}"
