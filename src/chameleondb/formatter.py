@@ -285,7 +285,8 @@ class _Formatter:
                 return f"({self.inline(opening + 1, closing - 1)})" if inner else "()"
         start, stop = self.tokens.starts[opening] + 1, self.tokens.starts[closing]
         text = self.tokens.source.text[start:stop].replace("\r\n", "\n")
-        return f"({text if '//' in self.tokens.gaps[closing] else text.strip()})"
+        ends_in_comment = "//" in self.tokens.gaps[closing] or self.texts[closing - 1][:2] == "--"
+        return f"({text if ends_in_comment else text.strip()})"
 
     def is_simple(self, index: int, first: bool) -> bool:
         text, gap = self.texts[index], self.tokens.gaps[index]

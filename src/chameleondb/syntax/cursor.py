@@ -241,9 +241,11 @@ class Cursor:
     def _slice(self, first: int, last: int) -> str:
         start, end = self.starts[first] + len(self.texts[first]), self.starts[last]
         text = self.tokens.source.text[start:end]
-        if "//" in text:
+        if "//" in text or "--" in text:
+            # What follows in our statement must not become part of a comment, be it ours or SQL's.
             parts = [
-                COMMENT.sub(" ", self.tokens.gaps[i]) + (self.texts[i] if i < last else "")
+                COMMENT.sub(" ", self.tokens.gaps[i])
+                + (self.texts[i] if i < last and self.texts[i][:2] != "--" else "")
                 for i in range(first + 1, last + 1)
             ]
             text = "".join(parts)

@@ -112,6 +112,7 @@ def test_files_without_declarations(text: str) -> None:
         "a: int // one\n default 1 /* two */ primary",
         "check (a // not SQL\n > 1)",
         "check (a > 1 // last\n)",
+        "check (a > 1 -- SQL's\n)",
         "a /* x */ : /* y */ int",
         "a: int, /* one */ // two\n /* three */ b: int",
     ],
@@ -121,6 +122,7 @@ def test_comments_survive_anywhere(member: str) -> None:
     assert _formatted(once) == once
     assert once.count("//") == member.count("//")
     assert once.count("/*") == member.count("/*")
+    assert once.count("--") == member.count("--")
 
 
 def test_long_enums_have_a_value_per_line() -> None:

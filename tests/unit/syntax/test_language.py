@@ -111,6 +111,7 @@ def test_an_extension_in_a_schema_gives_its_types_from_there() -> None:
         ("(a + (b))", "a + (b)"),
         ("($x$ ) // $$ $x$)", "$x$ ) // $$ $x$"),
         ("('//' /* ours */ || 'b' // ours\n)", "'//'   || 'b'"),
+        ("('--' || 'b' -- SQL's\n)", "'--' || 'b'"),
     ],
 )
 def test_defaults(text: str, expected: str) -> None:
