@@ -24,6 +24,17 @@ DATABASES = {
     "an empty label": "CREATE TYPE e AS ENUM ('a', ''); CREATE TABLE t (e e DEFAULT '')",
     "rows as a type": "CREATE TABLE z (id int PRIMARY KEY); CREATE TABLE a (z z, more z[])",
     "a serial with a described sequence": "CREATE TABLE t (id serial); COMMENT ON SEQUENCE t_id_seq IS 'x'",
+    "a domain with a rule for new rows only": """
+        CREATE DOMAIN d AS text CHECK (length(VALUE) < 9); CREATE TABLE t (a d);
+        ALTER DOMAIN d ADD CHECK (VALUE <> '') NOT VALID""",
+    "ranges of one's own": """
+        CREATE TYPE r AS RANGE (SUBTYPE = text, COLLATION = "C", MULTIRANGE_TYPE_NAME = many);
+        CREATE TYPE f AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
+        CREATE TYPE p AS RANGE (SUBTYPE = varchar, SUBTYPE_OPCLASS = varchar_pattern_ops);
+        CREATE TABLE t (r r, many many, f f, p p)""",
+    "a collation of one's own": """
+        CREATE COLLATION c (PROVIDER = libc, LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
+        CREATE TABLE t (a text COLLATE c)""",
     "types that the server keeps for itself": "CREATE TABLE t (a gtsvector, b pg_node_tree, c pg_mcv_list)",
 }
 

@@ -91,7 +91,15 @@ _TYPE = """
                                   pg_catalog.format(' CONSTRAINT %%I %%s', k.conname,
                                                     pg_catalog.pg_get_constraintdef(k.oid)),
                                   '' ORDER BY k.conname)
-                           FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '')
+                           FROM pg_catalog.pg_constraint k
+                          WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated), '')
+            || coalesce((SELECT pg_catalog.string_agg(
+                                  pg_catalog.format(E';\nALTER DOMAIN %%s ADD CONSTRAINT %%I %%s',
+                                                    pg_catalog.format_type(t.oid, NULL), k.conname,
+                                                    pg_catalog.pg_get_constraintdef(k.oid)),
+                                  '' ORDER BY k.conname)
+                           FROM pg_catalog.pg_constraint k
+                          WHERE k.contypid = t.oid AND k.contype = 'c' AND NOT k.convalidated), '')
         WHEN 'c' THEN pg_catalog.format('CREATE TYPE %%s AS (%%s)', pg_catalog.format_type(t.oid, NULL),
             (SELECT pg_catalog.string_agg(pg_catalog.format('%%I %%s', a.attname,
                                                             pg_catalog.format_type(a.atttypid, a.atttypmod))
@@ -102,15 +110,39 @@ _TYPE = """
                                       WHERE c.oid = a.attcollation) ELSE '' END, ', ' ORDER BY a.attnum)
                FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
               WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
-        WHEN 'r' THEN (SELECT pg_catalog.format('CREATE TYPE %%s AS RANGE (SUBTYPE = %%s)',
-                                                pg_catalog.format_type(t.oid, NULL),
-                                                pg_catalog.format_type(r.rngsubtype, NULL))
-                         FROM pg_catalog.pg_range r
-                        WHERE r.rngtypid = t.oid AND r.rngcanonical = 0 AND r.rngsubdiff = 0 AND r.rngcollation = 0)
+        WHEN 'r' THEN (
+            SELECT pg_catalog.format('CREATE TYPE %%s AS RANGE (%%s)', pg_catalog.format_type(t.oid, NULL),
+                       pg_catalog.concat_ws(', ', 'SUBTYPE = ' || pg_catalog.format_type(r.rngsubtype, NULL),
+                           (SELECT pg_catalog.format('SUBTYPE_OPCLASS = %%I.%%I', n.nspname, o.opcname)
+                              FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
+                             WHERE o.oid = r.rngsubopc AND NOT o.opcdefault),
+                           (SELECT pg_catalog.format('COLLATION = %%I.%%I', n.nspname, c.collname)
+                              FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+                             WHERE c.oid = r.rngcollation AND c.oid <> s.typcollation),
+                           'SUBTYPE_DIFF = ' || NULLIF(r.rngsubdiff, 0)::regproc::text,
+                           'MULTIRANGE_TYPE_NAME = ' || pg_catalog.format_type(  -- from 14
+                               (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid, NULL)))
+              FROM pg_catalog.pg_range r JOIN pg_catalog.pg_type s ON s.oid = r.rngsubtype
+             WHERE r.rngtypid = t.oid AND r.rngcanonical = 0)
         END
       FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE t.oid = %s"""
 
-_PRINTERS = {"pg_proc": _FUNCTION, "pg_type": _TYPE}
+# The columns that hold what makes a collation have other names in nearly every version.
+_COLLATION = """
+    SELECT pg_catalog.format('CREATE COLLATION %%I.%%I (%%s)', n.nspname, c.collname, pg_catalog.concat_ws(', ',
+               'PROVIDER = ' || CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+               'LOCALE = ' || pg_catalog.quote_literal(CASE WHEN c.collprovider <> 'c' THEN coalesce(
+                   j.c ->> 'colllocale', j.c ->> 'colliculocale', c.collcollate) END),
+               'LC_COLLATE = ' || pg_catalog.quote_literal(CASE c.collprovider WHEN 'c' THEN c.collcollate END),
+               'LC_CTYPE = ' || pg_catalog.quote_literal(CASE c.collprovider WHEN 'c' THEN c.collctype END),
+               'RULES = ' || pg_catalog.quote_literal(j.c ->> 'collicurules'),
+               CASE WHEN NOT c.collisdeterministic THEN 'DETERMINISTIC = false' END))
+      FROM pg_catalog.pg_collation c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+     CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(c) AS c) j
+     WHERE c.oid = %s"""
+
+_PRINTERS = {"pg_proc": _FUNCTION, "pg_type": _TYPE, "pg_collation": _COLLATION}
 
 
 def read_needed(connection: Connection, namespaces: Sequence[str]) -> tuple[Verbatim, ...]:
