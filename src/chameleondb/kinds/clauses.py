@@ -150,6 +150,18 @@ def may_fail(identity: Identity, table: Identity, context: Context, why: str) ->
     return (Hazard(HazardName.MAY_FAIL_ON_DATA, identity, f"{why} in {facts.rows_text} of {table}"),)
 
 
+def keep_replica_identity(index: Identity, table: Identity, context: Context) -> list[Step]:
+    """Return the step that a table needs whose replica identity is an index, or its constraint, that is made anew.
+
+    With the old index PostgreSQL forgets it. Where the table's identity itself changes, the table says so.
+    """
+    old, new = context.source.get(table), context.target.get(table)
+    if {getattr(old, "replica_index", None), getattr(new, "replica_index", None)} != {index.name}:
+        return []
+    sql = f"{alter_table(table)} REPLICA IDENTITY USING INDEX {quote(index.name)}"
+    return [Step(sql=sql, needs=(table, index), locks=exclusive(table))]
+
+
 def columns_of(table: Identity, names: Sequence[str]) -> tuple[Identity, ...]:
     """Return the identities of several columns of one table."""
     return tuple(Identity("column", (*table.path, name)) for name in names)

@@ -17,6 +17,7 @@ from chameleondb.kinds.clauses import (
     follow_columns,
     follow_text,
     include_sql,
+    keep_replica_identity,
     may_fail,
     set_options,
     with_sql,
@@ -255,11 +256,12 @@ def _create(obj: Index, context: Context) -> list[Step]:
     """Create the index; in the place of a large one, build it beside that first, so that queries never lack both."""
     old = context.replaced.get(obj.id)
     hazards = may_fail(obj.id, obj.table, context, f"duplicates of ({', '.join(obj.keys)})") if obj.unique else ()
+    identity = keep_replica_identity(obj.id, obj.table, context)
     if not context.is_large(obj.table) or not isinstance(old, Index) or not old.valid:
-        return [_build(obj, context, hazards)]
+        return [_build(obj, context, hazards), *identity]
     beside = replace(obj, id=name_beside(obj, context.source, context.target))
     take_place = replace(_rename(beside, obj), creates=(obj.id,), needs=(beside.id,))
-    return [*build_or_adopt(beside, context, hazards), take_place]
+    return [*build_or_adopt(beside, context, hazards), take_place, *identity]
 
 
 def name_beside(wanted: Index, source: Schema, target: Schema | None = None) -> Identity:

@@ -17,6 +17,7 @@ from chameleondb.kinds.clauses import (
     follow,
     follow_columns,
     index_tail,
+    keep_replica_identity,
     may_fail,
 )
 from chameleondb.kinds.index import Index, build_or_adopt, is_left_behind, name_beside
@@ -100,9 +101,10 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
     if obj.id in context.replaced:  # built beside the old one, whose place it takes in one transaction
         wanted = replace(wanted, id=name_beside(wanted, context.source, context.target))
     left = is_left_behind(context.source.get(wanted.id), wanted)
+    identity = keep_replica_identity(obj.id, table, context)
     if not left and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
         add = add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)
-        return [replace(add, creates=(obj.id, _index_id(obj)))]
+        return [replace(add, creates=(obj.id, _index_id(obj))), *identity]
     attach = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(wanted.id.name)}"
         f"{deferrable_sql(obj.deferrable)}",
@@ -111,7 +113,7 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
         locks=exclusive(table),
         transaction=Transaction.INSIDE if obj.id in context.replaced else Transaction.OWN,
     )
-    return [*build_or_adopt(wanted, context, hazards), attach]
+    return [*build_or_adopt(wanted, context, hazards), attach, *identity]
 
 
 def drop_key(obj: Key) -> Step:
