@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from chameleondb.model.renamed import Renamed
 from chameleondb.names import (
     DEFAULT_NAMESPACE,
     Identity,
+    comment,
     label,
     literal,
     namespace,
@@ -202,6 +204,18 @@ def _rebuild(new: Enum, context: Context) -> list[Step]:
         *(step for kind, o in bound for step in kind.drop(o, context)),
         *steps,
         *(step for kind, o in bound for step in kind.create(o, context)),
+        *_describe_again([new.id, *(o.id for _, o in bound)], context),
+    ]
+
+
+def _describe_again(identities: Iterable[Identity], context: Context) -> list[Step]:
+    """Return the steps for comments that stay as they are, on what is made anew."""
+    kept = (context.target.get(comment(i)) for i in identities)
+    return [
+        replace(step, creates=())
+        for obj in kept
+        if obj is not None and context.source.get(obj.id) == obj
+        for step in context.kinds[type(obj)].create(obj, context)
     ]
 
 
