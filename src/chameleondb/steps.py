@@ -56,6 +56,7 @@ class HazardName(enum.StrEnum):
     """The named hazards. A destructive one needs consent that names the object."""
 
     DROPS_DATA = "drops-data"
+    DROPS_UNMANAGED = "drops-unmanaged"
     DROPS_OBJECT = "drops-object"
     REWRITES_TABLE = "rewrites-table"
     BLOCKS_WRITES = "blocks-writes"
@@ -67,7 +68,7 @@ class HazardName(enum.StrEnum):
     @property
     def destructive(self) -> bool:
         """Whether a step with this hazard is refused without consent."""
-        return self is HazardName.DROPS_DATA
+        return self in (HazardName.DROPS_DATA, HazardName.DROPS_UNMANAGED)
 
 
 @dataclass(frozen=True, slots=True)

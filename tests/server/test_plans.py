@@ -94,6 +94,42 @@ def test_what_a_view_reads_does_not_change_under_it(db: Database, change: str) -
     assert db.rows("SELECT a FROM v") == [(2,)]
 
 
+@pytest.mark.parametrize("was", ["", 'was "t"'])
+def test_what_nobody_declared_goes_with_its_column_only_with_consent(db: Database, was: str) -> None:
+    db.run(_table("a: int", "b: int"))
+    db.execute(
+        "CREATE INDEX theirs ON t (b)",
+        "ALTER TABLE t ADD CONSTRAINT rule CHECK (a < b)",
+        "CREATE STATISTICS pair ON a, b FROM t",
+        "CREATE INDEX kept ON t (a)",
+    )
+    after = _table("a: int", name="v" if was else "t", was=was)
+    table, key = ("v", "drops-unmanaged:v.b") if was else ("t", "drops-unmanaged:t.b")
+    plan = db.plan(after).plan
+    (hazard,) = (h for h in plan.hazards if h.key == key)
+    gone = "index public.theirs, statistics object public.pair, table constraint rule on public.t"
+    assert hazard.detail.endswith(f": {gone}")
+    assert [str(i) for i in plan.unmanaged] == ["kept"]
+    assert plan.unmodelled == ()
+    with pytest.raises(ConsentNeeded):
+        db.run(after, allow=())
+    db.migrate(after, allow=(key,))
+    assert db.value(f"SELECT count(*) FROM pg_index WHERE indrelid = '{table}'::regclass") == 2
+
+
+def test_what_nobody_declared_goes_with_its_table_only_with_consent(db: Database) -> None:
+    db.run(_table("a: int"))
+    db.execute(
+        "ALTER TABLE t ADD theirs int",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER tell BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+    )
+    with pytest.raises(ConsentNeeded, match="trigger tell on public") as caught:
+        db.run("", allow=())
+    assert caught.value.flags == ("--allow drops-unmanaged:t",)
+    db.migrate("", allow=("drops-unmanaged:t",))
+
+
 def test_a_label_in_use_is_not_taken_away(db: Database) -> None:
     def schema(labels: str) -> str:
         return f"enum Mood {{ {labels} }}\n" + _table("m: Mood default sad", "index (m) where (m = 'sad')")

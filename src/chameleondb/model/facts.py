@@ -32,6 +32,20 @@ class TableFacts:
         return text if self.exact else f"about {text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """What nobody declared and PostgreSQL drops, without a word, together with a column or table."""
+
+    type: str  # PostgreSQL's word and, in `identity`, its text for it (pg_identify_object)
+    identity: str
+    id: Identity | None = None  # where it is of a modelled kind
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same as an unmodelled object."""
+        return (self.type, self.identity)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Facts about the target server. A table that is absent is treated as new and empty."""
@@ -39,5 +53,6 @@ class Facts:
     server_version: int = 180000
     tables: Mapping[Identity, TableFacts] = field(default_factory=dict)
     counts: Mapping[Identity, int] = field(default_factory=dict)  # answers to the kinds' questions
+    companions: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be dropped
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
     locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)

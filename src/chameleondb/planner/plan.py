@@ -106,7 +106,8 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         # Nobody waits for a table that is new. One that is renamed has its old name in its first step.
         locks = tuple(k for k in step.locks if k.relation in difference.source or k.relation in renamed)
         took = seconds(step.effort, step.transaction, locks, facts)
-        steps.append(replace(step, locks=locks, seconds=took).with_hazards(_lock_hazards(locks, step.effort, facts)))
+        hazards = (*_lock_hazards(locks, step.effort, facts), *_companion_hazards(step, facts))
+        steps.append(replace(step, locks=locks, seconds=took).with_hazards(hazards))
     groups, split = _group(steps, facts)
     notes = []
     if split:
@@ -116,11 +117,12 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     elif len(groups) > 1:
         notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
     batched = dict.fromkeys(step.batched for step in steps if step.batched)
+    lost = {companion.id for found in facts.companions.values() for companion in found}
     notes += [f"{table} is filled in batches, each committed by itself" for table in batched]
     return Plan(
         groups=tuple(groups),
         changes=difference.changes,
-        unmanaged=difference.unmanaged,
+        unmanaged=tuple(i for i in difference.unmanaged if i not in lost),
         unmodelled=difference.source.unmodelled,
         large={table: known for table, known in facts.tables.items() if known.bytes > facts.small_table_bytes},
         notes=tuple(notes),
@@ -148,6 +150,16 @@ def _lock_hazards(locks: Iterable[Lock], effort: Effort, facts: Facts) -> Iterab
             yield Hazard(HazardName.BLOCKS_READS, lock.relation, what)
         elif lock.mode >= LockMode.SHARE:
             yield Hazard(HazardName.BLOCKS_WRITES, lock.relation, what)
+
+
+def _companion_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
+    """Name what nobody declared and goes all the same."""
+    for identity in step.drops:
+        found = facts.companions.get(identity)
+        if found:
+            what = ", ".join(f"{companion.type} {companion.identity}" for companion in found)
+            detail = f"with {identity} goes what the schema does not declare: {what}"
+            yield Hazard(HazardName.DROPS_UNMANAGED, identity, detail)
 
 
 # A new table locks itself, its TOAST table with index, and each index: measured, about 5 entries with 3 indexes.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from chameleondb.errors import NotSupported
-from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts, TableFacts
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts, TableFacts
 from chameleondb.names import Identity, spelled
 from chameleondb.postgres.session import Connection, translated
 
@@ -65,3 +65,44 @@ def _count(connection: Connection, sql: str) -> int | None:
         return None
     assert row is not None
     return int(row[0])
+
+
+# What depends on a column or table so that PostgreSQL drops it without asking.
+_COMPANIONS = """
+    SELECT w.number, d.classid::regclass::text, i.type, i.identity, a.object_names
+      FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY w (relation, attname, number)
+      JOIN pg_catalog.pg_depend d
+        ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = pg_catalog.to_regclass(w.relation)
+           AND d.deptype = 'a'
+     CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
+     CROSS JOIN LATERAL pg_catalog.pg_identify_object_as_address(d.classid, d.objid, d.objsubid) a
+     WHERE w.attname IS NULL OR d.refobjsubid = (
+           SELECT c.attnum FROM pg_catalog.pg_attribute c WHERE c.attrelid = d.refobjid AND c.attname = w.attname)
+     GROUP BY 1, 2, 3, 4, 5
+     ORDER BY w.number, i.type, i.identity"""
+
+_SPACES = {"pg_class": "relation", "pg_constraint": "constraint"}
+
+
+def read_companions(
+    connection: Connection, dropped: Mapping[Identity, Identity], unmanaged: Container[Identity | tuple[str, str]]
+) -> dict[Identity, tuple[Companion, ...]]:
+    """Return what of `unmanaged`, identities and keys of unmodelled objects, would go with what is dropped.
+
+    `dropped` maps what a table or column would be called to what it is called now.
+    """
+    if not dropped:
+        return {}
+    relations = [spelled(old.path[:2]) for old in dropped.values()]
+    names = [old.name if old.space == "column" else None for old in dropped.values()]
+    with translated():
+        rows = connection.execute(_COMPANIONS.encode(), [relations, names]).fetchall()
+    found: dict[Identity, tuple[Companion, ...]] = {}
+    ids = list(dropped)
+    for number, catalog, word, text, path in rows:
+        space = _SPACES.get(catalog.removeprefix("pg_catalog."))
+        companion = Companion(word, text, Identity(space, tuple(path)) if space else None)
+        if companion.key in unmanaged or (companion.id is not None and companion.id in unmanaged):
+            identity = ids[number - 1]
+            found[identity] = (*found.get(identity, ()), companion)
+    return found

@@ -21,14 +21,14 @@ from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, St
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
-from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Facts
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Group, Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import Block, unplanned
-from chameleondb.postgres.facts import read_facts
+from chameleondb.postgres.facts import read_companions, read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
@@ -143,10 +143,11 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     plan = make_plan(difference, desired.schema, KIND_OF, facts)
     ours = {key for made in desired.blocks for key in made.keys}
+    lost = {companion.key for companions in facts.companions.values() for companion in companions}
     return replace(
         _with_blocks(plan, desired, source),
         notes=(*plan.notes, *_unknown(connection, head)),
-        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours),
+        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours and u.key not in lost),
     )
 
 
@@ -295,7 +296,34 @@ def _compare(
         _questions(difference.changes, source),
         small_table_bytes=small_table_bytes,
     )
+    facts = replace(facts, companions=_companions(connection, difference, source))
     return once(), facts
+
+
+def _companions(
+    connection: Connection, difference: Difference, source: Schema
+) -> dict[Identity, tuple[Companion, ...]]:
+    """Find what nobody declared and PostgreSQL would drop with a column or table."""
+    drops = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
+    dropped = {i: _present(i, difference.former) for i in drops if i.space in ("column", "relation")}
+    unmanaged = {_present(i, difference.former): i for i in difference.unmanaged}
+    keys = {u.key for u in source.unmodelled}
+    found = read_companions(connection, dropped, {*unmanaged, *keys})
+    named = {
+        identity: [replace(c, id=unmanaged.get(c.id)) if c.id else c for c in companions]
+        for identity, companions in found.items()
+    }
+    for identity in difference.unmanaged:  # a column that goes with its table depends on nothing
+        if identity.space == "column" and identity.table in dropped:
+            named.setdefault(identity.table, []).append(Companion("column", str(identity), identity))
+    return {identity: tuple(companions) for identity, companions in named.items()}
+
+
+def _present(identity: Identity, former: Mapping[Identity, Identity]) -> Identity:
+    """Return what something is called before the renames, be it because its table is renamed."""
+    if identity not in former and identity.space in ("column", "constraint") and identity.table in former:
+        return Identity(identity.space, (*former[identity.table].path, identity.name))
+    return former.get(identity, identity)
 
 
 def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:
