@@ -46,6 +46,7 @@ class Change:
     fields: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     replaces: bool = False  # half of a replacement
+    unsettles: tuple[Identity, ...] = ()  # what its steps give another type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +224,7 @@ class _Differ:
         created = [o for o in differing if o.id not in self.source.objects]
         altered = self._altered(differing)
         replaced = {c.id for c in altered if c.replaces}
+        replaced |= self._giving_way({i for c in altered for i in c.unsettles})
         if dropped or replaced:
             self._spread(dropped, replaced)
         replaced_objects = [self.target.objects[i] for i in self.target.objects if i in replaced]
@@ -265,7 +267,10 @@ class _Differ:
             steps += more
         if not steps:
             return None
-        return Change(action=Action.ALTER, id=new.id, old=old, new=new, fields=names, steps=tuple(steps))
+        unsettles = tuple(kind.unsettles(old, new, self.context))
+        return Change(
+            action=Action.ALTER, id=new.id, old=old, new=new, fields=names, steps=tuple(steps), unsettles=unsettles
+        )
 
     def _steps(self, rule: Alter[Any], old: Object, new: Object) -> Iterable[Step] | None:
         try:
@@ -273,6 +278,17 @@ class _Differ:
         except PlanError as error:
             self.refused.append(error)
             return ()
+
+    def _giving_way(self, unsettled: set[Identity]) -> set[Identity]:
+        """Return what PostgreSQL would not let stand while a type changes."""
+        if not unsettled:
+            return set()
+        kept = (o for i, o in self.source.objects.items() if i in self.target)
+        return {
+            o.id
+            for o in kept
+            if any(r in unsettled and self.kinds[type(o)].gives_way(o, r) for r in self._references(o, self.source))
+        }
 
     def _spread(self, dropped: set[Identity], replaced: set[Identity]) -> None:
         """Replace, too, what stands below a replaced object or refers to one that goes."""

@@ -146,6 +146,10 @@ class Kind(Generic[M]):
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
     # (new, source): what becomes part of it, such as the index that an interrupted run has built for a key.
     adopts: Callable[[M, Schema], Identity | None] = lambda _new, _source: None
+    # (old, new, context): what a change in place gives another type, or builds anew as a type.
+    unsettles: Callable[[M, M, Context], Iterable[Identity]] = lambda _old, _new, _context: ()
+    # (object, what it refers to): whether it must be dropped before that is unsettled, and made anew after.
+    gives_way: Callable[[M, Identity], bool] = lambda _, referred: referred.space == "type"
     owns_columns: bool = False  # its OIDs are what later queries take as %(tables)s
     order: Callable[[M], int] = lambda _: 0
     holds_data: bool = False  # dropping one loses rows or values, so it is never replaced on another's behalf

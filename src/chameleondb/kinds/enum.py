@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,7 +159,7 @@ def _drop(obj: Enum, _context: Context) -> list[Step]:
 
 def _set_values(old: Enum, new: Enum, context: Context) -> list[Step]:
     """Add the new labels where they belong; if one goes or moves, build the type anew. Renames are done by now."""
-    if list(old.values) != [v for v in new.values if v in old.values]:
+    if _is_rebuilt(old, new):
         return _rebuild(new, context)
     return _add_values(old.values, new)
 
@@ -182,41 +181,42 @@ def _add_values(values: tuple[str, ...], new: Enum) -> list[Step]:
 
 
 def _rebuild(new: Enum, context: Context) -> list[Step]:
-    """Set the old type aside, create the new one, convert every column, drop the old.
-
-    What compares with a label, such as the condition of an index, would go on comparing with the old type: it goes
-    before and comes back after.
-    """
+    """Set the old type aside, create the new one, convert every column, drop the old."""
     name = qualified_type(new.id.path)
     aside = type_(new.id.path[0], object_name(new.id.name, "", "old"))
     steps = [
         Step(sql=f"ALTER TYPE {name} RENAME TO {quote(aside.name)}", needs=(new.id,)),
         *[replace(s, creates=(), needs=(new.id,)) for s in _create(new, context)],
     ]
-    for obj in context.source.objects.values():
-        if isinstance(obj, Column) and obj.type in (name, f"{name}[]") and obj.id in context.target:
-            steps += _convert(obj, context)
-    steps.append(Step(sql=f"DROP TYPE {qualified_type(aside.path)}"))
-    users = [o for i, o in context.source.objects.items() if new.id in context.source.edges.get(i, ())]
-    kept = [(context.kinds[type(o)], o) for o in users if context.target.get(o.id) == o]
-    bound = [(kind, o) for kind, o in kept if not kind.holds_data]
-    return [
-        *(step for kind, o in bound for step in kind.drop(o, context)),
-        *steps,
-        *(step for kind, o in bound for step in kind.create(o, context)),
-        *_describe_again([new.id, *(o.id for _, o in bound)], context),
-    ]
+    for column in _columns(new, context):
+        if column.generated is None:  # which gives way
+            steps += _convert(column, context)
+    return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}"), *_describe_again(new, context)]
 
 
-def _describe_again(identities: Iterable[Identity], context: Context) -> list[Step]:
-    """Return the steps for comments that stay as they are, on what is made anew."""
-    kept = (context.target.get(comment(i)) for i in identities)
-    return [
-        replace(step, creates=())
-        for obj in kept
-        if obj is not None and context.source.get(obj.id) == obj
-        for step in context.kinds[type(obj)].create(obj, context)
-    ]
+def _describe_again(obj: Enum, context: Context) -> list[Step]:
+    """Return the step for a comment that stays as it is, on the type that was made anew."""
+    kept = context.target.get(comment(obj.id))
+    if kept is None or context.source.get(kept.id) != kept:
+        return []
+    return [replace(step, creates=()) for step in context.kinds[type(kept)].create(kept, context)]
+
+
+def _columns(obj: Enum, context: Context) -> list[Column]:
+    """Return the columns of the type, or of arrays of it, that stay."""
+    name = qualified_type(obj.id.path)
+    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.id in context.target)
+    return [column for column in columns if column.type in (name, f"{name}[]")]
+
+
+def _is_rebuilt(old: Enum, new: Enum) -> bool:
+    """Whether a label goes or moves, which PostgreSQL does not do."""
+    return list(old.values) != [v for v in new.values if v in old.values]
+
+
+def _unsettles(old: Enum, new: Enum, context: Context) -> list[Identity]:
+    """What compares with a label, such as the condition of an index, would go on comparing with the old type."""
+    return [new.id, *(column.id for column in _columns(new, context))] if _is_rebuilt(old, new) else []
 
 
 def _convert(column: Column, context: Context) -> list[Step]:
@@ -269,6 +269,7 @@ KIND = Kind(
     create=_create,
     drop=_drop,
     on_change={"values": Alter(_set_values)},
+    unsettles=_unsettles,
     rename=_rename,
     parts=lambda o: [label(o.id, value) for value in o.values],
     rename_part=_rename_label,

@@ -56,6 +56,7 @@ class _Graph:
         self.creates: dict[Identity, int] = {}
         self.drops: dict[Identity, int] = {}
         self.alters: dict[Identity, list[int]] = {}
+        self.unsettles: defaultdict[Identity, list[list[int]]] = defaultdict(list)  # the steps that do
         rank = {kind.model: n for n, kind in enumerate(kinds.values())}
         for change in changes:
             self._add(change, rank)
@@ -81,6 +82,8 @@ class _Graph:
             self.after[first].add(second)
         if change.action is Action.ALTER:
             self.alters[change.id] = nodes
+            for identity in change.unsettles if nodes else ():
+                self.unsettles[identity].append(nodes)
         elif change.action is Action.CREATE and nodes:
             self.first[change.id] = nodes[0]
 
@@ -113,16 +116,21 @@ class _Graph:
         first = self.first.get(change.id)
         for identity in self._references(obj, target):
             self._before(self.creates.get(identity), first)
-            for node in self.alters.get(identity, ())[-1:]:
-                self._before(node, first)
+            for nodes in self._changing(identity):
+                self._before(nodes[-1], first)
 
     def _connect_drop(self, change: Change, source: Schema) -> None:
         assert change.old is not None
         own = self._dropping(change.old)
         for identity in self._references(change.old, source):
             self._before(own, self.drops.get(identity))
-            for node in self.alters.get(identity, ())[:1]:
-                self._before(own, node)
+            for nodes in self._changing(identity):
+                self._before(own, nodes[0])
+
+    def _changing(self, identity: Identity) -> Iterable[list[int]]:
+        """Yield the steps of each change of an object, be it that of its type."""
+        own = self.alters.get(identity)
+        return [*([own] if own else []), *self.unsettles.get(identity, ())]
 
     def _dropping(self, obj: Object) -> int | None:
         """Return the step that drops `obj`, be it the one that drops its parent."""

@@ -266,6 +266,12 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     return steps
 
 
+def _unsettles(old: Column, new: Column, context: Context) -> list[Identity]:
+    """Where values become others, keys that compare them and columns computed from them cannot stay meanwhile."""
+    converts = context.hint(new.id).using is not None or types.conversion(old.type, new.type).rewrites
+    return [new.id] if old.type != new.type and converts else []
+
+
 def _between_enums(old: Column, new: Column, context: Context) -> bool:
     """Whether both types are modelled ones: a label is the same label in another type, or the change fails."""
     before, after = types.own_type(old.type), types.own_type(new.type)
@@ -469,6 +475,8 @@ KIND = Kind(
     create=_create,
     drop=_drop,
     holds_data=True,
+    unsettles=_unsettles,
+    gives_way=lambda o, _: o.generated is not None,
     inline=_inline,
     parent=lambda o: o.id.table,
     on_change={

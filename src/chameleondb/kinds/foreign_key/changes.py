@@ -127,6 +127,7 @@ KIND = Kind(
     create=_create,
     drop=_drop,
     parent=lambda o: o.id.table,
+    gives_way=lambda _, referred: referred.space == "column",
     on_change={
         **dict.fromkeys(
             ("columns", "target", "target_columns", "match", "on_update", "on_delete", "set_columns", "period"), REPLACE

@@ -1,0 +1,1 @@
+INSERT INTO items (price) VALUES (100), (250);
