@@ -31,6 +31,8 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "list": (("[int]", "[bigint]"), ("[]",)),
     "serial": (("serial", "bigserial", "bigint identity", "int identity always"), ()),
 }
+# What may be computed from such a column, whatever its type.
+COMPUTED = {"amount": '"amount" > 1', "label": "\"label\" = 'sad'"}
 LABELS = ("sad", "happy", "so so", "glücklich")
 TABLES = ("User", "Post", "OrderItem")
 SINGLE_INDEXES = ("index ({c})", "index ({c} desc)", 'index ({c}) name "by_{t}"', "index ({c}) where ({c} is not null)")
@@ -110,6 +112,10 @@ def schemas(draw: st.DrawFn) -> str:
         columns = draw(_columns())
         body = draw(st.sampled_from(("    id: bigint primary,\n", "    id: bigint primary identity,\n")))
         body += "".join(c.text for c in columns)
+        for column in columns:
+            if column.name in COMPUTED and draw(st.booleans()):
+                index = draw(st.sampled_from(("", " index")))
+                body += f"    is_{column.name}: bool? generated ({COMPUTED[column.name]}){index},\n"
         for target in draw(st.lists(st.sampled_from(entities), unique=True, max_size=2)):
             field = f"{target.lower()}_id"
             action = draw(st.sampled_from(("", " on delete cascade", " on delete set null")))

@@ -114,7 +114,9 @@ class _Graph:
         # Some are built under another name before they take the place of what is dropped.
         self._before(self.drops.get(change.id), self.creates.get(change.id))
         first = self.first.get(change.id)
-        for identity in self._references(obj, target):
+        # What stands inside the statement refers to something, too.
+        inside = self.steps[first].needs if first is not None else ()
+        for identity in (*self._references(obj, target), *inside):
             self._before(self.creates.get(identity), first)
             for nodes in self._changing(identity):
                 self._before(nodes[-1], first)
