@@ -269,6 +269,36 @@ def test_foreign_keys_and_checks_are_validated_in_a_transaction_of_their_own(db:
     db.migrate(users + team)
 
 
+def test_a_rule_and_the_one_in_its_place_leave_no_gap(db: Database) -> None:
+    team = "entity Team {\n    id: bigint primary,\n}\n"
+    relation = "team_id: bigint?", "team: Team? via team_id"
+    _filled(db, _users(*relation, "check (age >= 0) name adult") + team)
+    db.execute("INSERT INTO teams VALUES (1)", "UPDATE users SET team_id = 1 WHERE age = 7")
+    schema = _users(relation[0], f"{relation[1]} on delete cascade", "check (age > -1) name adult") + team
+    key, rule = "CONSTRAINT users_team_id_fkey", "CONSTRAINT adult"
+    changed = f"ADD {key} FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE NOT VALID"
+    assert _groups(db, schema) == [
+        ("together", [f"ALTER TABLE users DROP {key}", f"ALTER TABLE users {changed}"]),
+        ("together", [f"ALTER TABLE users VALIDATE {key}"]),
+        (
+            "together",
+            [f"ALTER TABLE users DROP {rule}", f"ALTER TABLE users ADD {rule} CHECK (age > '-1'::integer) NOT VALID"],
+        ),
+        ("together", [f"ALTER TABLE users VALIDATE {rule}"]),
+    ]
+    db.migrate(schema)
+
+
+def test_rows_are_not_validated_under_a_strong_lock_of_something_else(db: Database) -> None:
+    _filled(db, _users("check (age >= 0) not valid name adult"))
+    schema = _users("check (age >= 0) name adult", "handle: string?")
+    assert _groups(db, schema) == [
+        ("together", ["ALTER TABLE users ADD COLUMN handle TEXT"]),
+        ("together", ["ALTER TABLE users VALIDATE CONSTRAINT adult"]),
+    ]
+    db.migrate(schema)
+
+
 def test_a_lock_is_told_with_what_is_done_under_it(db: Database) -> None:
     _filled(db)
     told = lock_lines(db.plan(_users("handle: string backfill ('x')", "index (age)")).plan)

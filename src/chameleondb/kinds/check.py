@@ -9,11 +9,13 @@ from typing import Any
 from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     add_constraint,
+    by_itself,
     column_words,
     constraint_sql_name,
     drop_constraint,
     follow,
     follow_text,
+    in_place,
     may_fail,
     named,
     rename_constraint,
@@ -25,7 +27,7 @@ from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, column, constraint, is_provisional, object_name, quote
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import shown, unquoted, unwrap
-from chameleondb.steps import Effort, Step, Transaction
+from chameleondb.steps import Effort, Step
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tree import Member
@@ -145,11 +147,11 @@ def _create(obj: Check, context: Context) -> list[Step]:
         return [add_constraint(obj.id, definition, needs=needs, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)
     validate = validate_constraint(obj.id).with_hazards(hazards)
-    return [replace(step, transaction=Transaction.OWN) for step in (add, validate)]
+    return in_place(add, validate, obj, context)
 
 
-def _set_validated(_old: Check, new: Check, _context: Context) -> list[Step] | None:
-    return [validate_constraint(new.id)] if new.validated else None
+def _set_validated(_old: Check, new: Check, context: Context) -> list[Step] | None:
+    return by_itself([validate_constraint(new.id)], new.id.table, context) if new.validated else None
 
 
 def _renamed(obj: Check, ids: Renamed) -> Check:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from chameleondb.kind import Context
 from chameleondb.model.renamed import Renamed
+from chameleondb.model.schema import Object
 from chameleondb.names import Identity, is_provisional, literal, namespace, qualified, quote, quote_all
 from chameleondb.sqltext import identifiers, rename_identifiers
-from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step
+from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 _BARE_VALUE = re.compile(r"[\w.+-]+\Z", re.ASCII)
 
@@ -135,6 +136,37 @@ def validate_constraint(identity: Identity, locks: tuple[Lock, ...] | None = Non
         locks=(Lock(identity.table, LockMode.SHARE_UPDATE_EXCLUSIVE),) if locks is None else locks,
         effort=Effort.SCAN,
     )
+
+
+def locks_of_dependents(identity: Identity, context: Context) -> tuple[Lock, ...]:
+    """Return the locks that it takes to make what refers to `identity` anew, such as those of keys on other tables."""
+    referring = context.once(_referring).get(identity, ())
+    steps = (step for obj in referring for step in context.kinds[type(obj)].drop(obj, context))
+    return tuple(dict.fromkeys(lock for step in steps for lock in step.locks))
+
+
+def _referring(context: Context) -> dict[Identity, list[Object]]:
+    found: dict[Identity, list[Object]] = {}
+    for obj in context.source.objects.values():
+        for identity in context.kinds[type(obj)].references(obj):
+            found.setdefault(identity, []).append(obj)
+    return found
+
+
+def by_itself(steps: Iterable[Step], table: Identity, context: Context) -> list[Step]:
+    """Return the steps, each of them committed by itself where the table is large: a scan under the locks of what was
+    done before would hold up everybody.
+    """
+    own = context.is_large(table)
+    return [replace(step, transaction=Transaction.OWN) if own else step for step in steps]
+
+
+def in_place(add: Step, validate: Step, obj: Object, context: Context) -> list[Step]:
+    """Return the online form of a new rule. In the place of another, it comes in the transaction in which that goes:
+    there is no moment at which rows may break both.
+    """
+    own = Transaction.INSIDE if obj.id in context.replaced else Transaction.OWN
+    return [replace(add, transaction=own), replace(validate, transaction=Transaction.OWN)]
 
 
 def constraint_sql_name(identity: Identity) -> str:

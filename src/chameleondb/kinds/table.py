@@ -260,7 +260,10 @@ def _set_replica_identity(_old: Table | None, new: Table, context: Context) -> l
 
 
 def _drop(obj: Table, context: Context) -> list[Step]:
-    step = Step(sql=f"DROP TABLE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id))
+    # What goes with it takes its locks, such as a foreign key that of the table it refers to.
+    steps = (s for o in context.source.children(obj.id) for s in context.kinds[type(o)].drop(o, context))
+    locks = dict.fromkeys((*exclusive(obj.id), *(lock for step in steps for lock in step.locks)))
+    step = Step(sql=f"DROP TABLE {qualified(obj.id.path)}", drops=(obj.id,), locks=tuple(locks))
     return [losing(step, obj.id, obj.id, context, f"table {obj.id} is dropped with its rows")]
 
 

@@ -10,11 +10,13 @@ from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     alter_table,
+    by_itself,
     column_words,
     exclusive,
     follow,
     follow_text,
     follow_types,
+    locks_of_dependents,
     losing,
     may_fail,
     rename_constraint,
@@ -213,7 +215,8 @@ def _enforce_not_null(obj: Column, context: Context) -> list[Step]:
         return [_step(obj, "SET NOT NULL", Effort.SCAN) if plain else _add_not_null(obj)]
     if version >= 180000:
         name = rule.name or _default_not_null_name(obj)
-        return _online([_add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))])
+        prove = [_add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))]
+        return by_itself(prove, table, context)
     helper = constraint(table, object_name(table.name, obj.id.name, "filled"))
     check = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)}"
@@ -225,11 +228,7 @@ def _enforce_not_null(obj: Column, context: Context) -> list[Step]:
     # A run that was interrupted may have left the helper.
     prove = [*([check] if helper not in context.source else []), validate_constraint(helper)]
     # A valid CHECK proves it, so SET NOT NULL does not scan; with it goes the helper.
-    return [*_online(prove), _step(obj, "SET NOT NULL"), drop]
-
-
-def _online(steps: list[Step]) -> list[Step]:
-    return [replace(step, transaction=Transaction.OWN) for step in steps]
+    return [*by_itself(prove, table, context), _step(obj, "SET NOT NULL"), drop]
 
 
 def _drop(obj: Column, context: Context) -> list[Step]:
@@ -253,7 +252,8 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     elif change.cast:
         action += f" USING {quote(new.id.name)}::{change.cast}"
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
-    step = _step(new, action, effort)
+    locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context)))
+    step = replace(_step(new, action, effort), locks=tuple(locks))
     if using is None and change.lossy and not _between_enums(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
     elif using is None and (change.may_fail or change.lossy):
@@ -373,7 +373,8 @@ def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
         steps.append(Step(sql=sql, needs=(new.id,), locks=exclusive(table)))
     if rule.validated and not was.validated:
         steps += _fill_nulls(new, context)
-        steps.append(replace(validate_constraint(constraint(table, rule.name or "")), needs=(new.id,)))
+        validate = replace(validate_constraint(constraint(table, rule.name or "")), needs=(new.id,))
+        steps += by_itself([validate], table, context)
     elif was.validated and not rule.validated:
         steps += [_step(new, "DROP NOT NULL"), _add_not_null(new, " NOT VALID")]
     return steps
@@ -487,13 +488,9 @@ KIND = Kind(
         "generated": Alter(_set_generated),
         "not_null": Alter(_set_not_null),
         "storage": Alter(_set_storage),
-        "compression": Alter(
-            lambda _old, new, _context: [_step(new, f"SET COMPRESSION {new.compression or 'default'}")]
-        ),
+        "compression": Alter(lambda _, new, _context: [_step(new, f"SET COMPRESSION {new.compression or 'default'}")]),
         "statistics": Alter(
-            lambda _old, new, _context: [
-                _step(new, f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")
-            ]
+            lambda _, new, _context: [_step(new, f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")]
         ),
         "options": Alter(_set_options),
     },

@@ -8,6 +8,7 @@ from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     add_constraint,
     alter_table,
+    by_itself,
     columns_of,
     constraint_sql_name,
     deferrable_sql,
@@ -15,6 +16,7 @@ from chameleondb.kinds.clauses import (
     exclusive,
     follow,
     follow_columns,
+    in_place,
     may_fail,
     rename_constraint,
     validate_constraint,
@@ -23,7 +25,7 @@ from chameleondb.kinds.foreign_key import catalog
 from chameleondb.kinds.foreign_key.model import ForeignKey
 from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, is_provisional, qualified, quote, quote_all
-from chameleondb.steps import Effort, Lock, LockMode, Step, Transaction
+from chameleondb.steps import Effort, Lock, LockMode, Step
 
 
 def _definition(obj: ForeignKey) -> str:
@@ -74,7 +76,7 @@ def _create(obj: ForeignKey, context: Context) -> list[Step]:
         effort = Effort.SCAN if obj.enforced else Effort.CATALOG
         return [add_constraint(obj.id, definition, needs=needs, locks=_locks(obj), effort=effort, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, locks=_locks(obj), effort=Effort.CATALOG)
-    return [replace(step, transaction=Transaction.OWN) for step in (add, _validate(obj).with_hazards(hazards))]
+    return in_place(add, _validate(obj).with_hazards(hazards), obj, context)
 
 
 def _validate(obj: ForeignKey) -> Step:
@@ -95,14 +97,16 @@ def _set_deferrable(_old: ForeignKey, new: ForeignKey, _context: Context) -> lis
     return [_alter(new, deferrable_sql(new.deferrable) or " NOT DEFERRABLE")]
 
 
-def _set_validated(_old: ForeignKey, new: ForeignKey, _context: Context) -> list[Step] | None:
-    return [_validate(new)] if new.validated else None
+def _set_validated(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step] | None:
+    return by_itself([_validate(new)], new.id.table, context) if new.validated else None
 
 
 def _set_enforced(_old: ForeignKey, new: ForeignKey, _context: Context) -> list[Step]:
     if not new.enforced:
-        return [_alter(new, " NOT ENFORCED")]
-    return [replace(_alter(new, " ENFORCED"), effort=Effort.SCAN)]
+        locks = _locks(new, LockMode.ACCESS_EXCLUSIVE)
+        return [replace(_alter(new, " NOT ENFORCED"), locks=locks)]
+    locks = (*exclusive(new.id.table), Lock(new.target, LockMode.SHARE_ROW_EXCLUSIVE))
+    return [replace(_alter(new, " ENFORCED"), locks=locks, effort=Effort.SCAN)]
 
 
 def _renamed(obj: ForeignKey, ids: Renamed) -> ForeignKey:
