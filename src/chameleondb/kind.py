@@ -141,8 +141,9 @@ class Kind(Generic[M]):
     # (dropped, created): whether they may be one thing under two names; asked only to tell how a rename is said.
     resembles: Callable[[M, M], bool] | None = None
     moves_with: Callable[[M], Identity | None] = lambda _: None  # the table in whose schema it always lies
-    # What only the rows can tell, as SELECT count(*) …; asked before planning, answered in Facts.counts.
-    question: Callable[[M, M], str | None] | None = None
+    # What only the rows can tell, as SELECT count(*) …, by old and new object and by the schemas that they are of, the
+    # old one as the database has it; asked before planning, answered in Facts.counts.
+    question: Callable[[M, M, Schema, Schema], str | None] | None = None
     settle: Callable[[M, M], M] | None = None  # (declared, elaborated): forget what nobody declared
     # (new, source): what becomes part of it, such as the index that an interrupted run has built for a key.
     adopts: Callable[[M, Schema], Identity | None] = lambda _new, _source: None

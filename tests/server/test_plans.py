@@ -136,12 +136,24 @@ def test_a_label_in_use_is_not_taken_away(db: Database) -> None:
 
     db.run(schema("sad, ok, bad"))
     db.execute("INSERT INTO t VALUES (1, 'bad'), (2, 'ok')")
-    with pytest.raises(DatabaseError, match='"bad"'):
+    with pytest.raises(PlanError, match="mood cannot lose 'bad': 1 value holds it still"):
         db.run(schema("sad, ok"))
     assert db.rows("SELECT m::text FROM t ORDER BY id") == [("bad",), ("ok",)]
     db.execute("UPDATE t SET m = 'ok'")
     db.migrate(schema("ok, sad"))
     assert db.rows("SELECT m::text FROM t ORDER BY id") == [("ok",), ("ok",)]
+
+
+def test_labels_in_arrays_are_counted_too(db: Database) -> None:
+    def schema(labels: str) -> str:
+        return f"enum Mood {{ {labels} }}\n" + _table("m: Mood?", "more: [Mood]?", "told: Mood? generated (m)")
+
+    db.run(schema("sad, ok, bad"))
+    db.execute("INSERT INTO t VALUES (1, 'ok', '{bad,ok}'), (2, 'bad', NULL), (3, NULL, NULL)")
+    with pytest.raises(PlanError, match="mood cannot lose 'ok', 'bad': 3 values hold it still"):
+        db.run(schema("sad, fine"))
+    db.execute("UPDATE t SET m = 'sad', more = NULL")
+    db.migrate(schema("sad, fine"))
 
 
 def test_what_mentions_a_renamed_column_follows(db: Database) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import alter_table, exclusive, follow, rename_or_move
 from chameleondb.kinds.column import Column
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
+from chameleondb.model.schema import Schema
 from chameleondb.names import (
     DEFAULT_NAMESPACE,
     Identity,
@@ -19,6 +21,7 @@ from chameleondb.names import (
     literal,
     namespace,
     object_name,
+    qualified,
     qualified_type,
     quote,
     type_,
@@ -160,6 +163,13 @@ def _drop(obj: Enum, _context: Context) -> list[Step]:
 def _set_values(old: Enum, new: Enum, context: Context) -> list[Step]:
     """Add the new labels where they belong; if one goes or moves, build the type anew. Renames are done by now."""
     if _is_rebuilt(old, new):
+        held = context.facts.counts.get(new.id, 0)
+        if held:
+            raise PlanError(
+                "CHM1008",
+                f"{new.id} cannot lose {_gone(old, new)}: {held:,} value{'s hold' if held != 1 else ' holds'} it still",
+                hint="give those rows another value first, or keep the label; `was` renames one",
+            )
         return _rebuild(new, context)
     return _add_values(old.values, new)
 
@@ -188,7 +198,7 @@ def _rebuild(new: Enum, context: Context) -> list[Step]:
         Step(sql=f"ALTER TYPE {name} RENAME TO {quote(aside.name)}", needs=(new.id,)),
         *[replace(s, creates=(), needs=(new.id,)) for s in _create(new, context)],
     ]
-    for column in _columns(new, context):
+    for column in _columns(new, context.source, context.target):
         if column.generated is None:  # which gives way
             steps += _convert(column, context)
     return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}"), *_describe_again(new, context)]
@@ -202,10 +212,29 @@ def _describe_again(obj: Enum, context: Context) -> list[Step]:
     return [replace(step, creates=()) for step in context.kinds[type(kept)].create(kept, context)]
 
 
-def _columns(obj: Enum, context: Context) -> list[Column]:
+def _gone(old: Enum, new: Enum) -> str:
+    return ", ".join(literal(value) for value in old.values if value not in new.values)
+
+
+def _question(old: Enum, new: Enum, source: Schema, target: Schema) -> str | None:
+    """How many values hold a label that goes away; not asked of a type, label or column that is being renamed."""
+    gone, found = _gone(old, new), source.get(old.id)
+    if not gone or found != old:
+        return None
+    counts = []
+    for column in _columns(old, source, target):
+        if column.generated is not None:
+            continue  # computed anew
+        name = quote(column.id.name)
+        holds = f"{name}::text[] && ARRAY[{gone}]" if column.type.endswith("[]") else f"{name}::text IN ({gone})"
+        counts.append(f"(SELECT count(*) FROM {qualified(column.id.path[:2])} WHERE {holds})")
+    return f"SELECT {' + '.join(counts)}" if counts else None
+
+
+def _columns(obj: Enum, source: Schema, target: Schema) -> list[Column]:
     """Return the columns of the type, or of arrays of it, that stay."""
     name = qualified_type(obj.id.path)
-    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.id in context.target)
+    columns = (o for o in source.objects.values() if isinstance(o, Column) and o.id in target)
     return [column for column in columns if column.type in (name, f"{name}[]")]
 
 
@@ -216,7 +245,8 @@ def _is_rebuilt(old: Enum, new: Enum) -> bool:
 
 def _unsettles(old: Enum, new: Enum, context: Context) -> list[Identity]:
     """What compares with a label, such as the condition of an index, would go on comparing with the old type."""
-    return [new.id, *(column.id for column in _columns(new, context))] if _is_rebuilt(old, new) else []
+    columns = _columns(new, context.source, context.target)
+    return [new.id, *(column.id for column in columns)] if _is_rebuilt(old, new) else []
 
 
 def _convert(column: Column, context: Context) -> list[Step]:
@@ -270,6 +300,7 @@ KIND = Kind(
     drop=_drop,
     on_change={"values": Alter(_set_values)},
     unsettles=_unsettles,
+    question=_question,
     rename=_rename,
     parts=lambda o: [label(o.id, value) for value in o.values],
     rename_part=_rename_label,

@@ -293,7 +293,7 @@ def _compare(
     facts = read_facts(
         connection,
         _touched(difference, source),
-        _questions(difference.changes, source),
+        _questions(difference.changes, source, target),
         small_table_bytes=small_table_bytes,
     )
     facts = replace(facts, companions=_companions(connection, difference, source))
@@ -338,13 +338,13 @@ def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]
     return {new: old for new, old in present.items() if old in source}
 
 
-def _questions(changes: Iterable[Change], source: Schema) -> dict[Identity, str]:
+def _questions(changes: Iterable[Change], source: Schema, target: Schema) -> dict[Identity, str]:
     questions = {}
     for change in changes:
         obj: Any = change.new
         if change.action is Action.ALTER and change.old is not None and change.old.id in source:
             ask = KIND_OF[type(obj)].question
-            sql = ask(change.old, obj) if ask else None
+            sql = ask(change.old, obj, source, target) if ask else None
             if sql is not None:
                 questions[change.id] = sql
     return questions

@@ -27,6 +27,7 @@ from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.model.renamed import Renamed
+from chameleondb.model.schema import Schema
 from chameleondb.names import Identity, constraint, name_aside, object_name, qualified, quote, relation, type_
 from chameleondb.sqltext import unquoted
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
@@ -418,10 +419,9 @@ def _fill_nulls(obj: Column, context: Context) -> list[Step]:
     return [_fill(obj, backfill, context)] if nulls and backfill is not None else []
 
 
-def _question(old: Column, new: Column) -> str | None:
+def _question(old: Column, new: Column, *_schemas: Schema) -> str | None:
     """How many rows stand in the way of NOT NULL; not asked of a column that is being renamed."""
-    holds = old.not_null is not None and old.not_null.validated
-    if holds or new.not_null is None or not new.not_null.validated:
+    if (old.not_null and old.not_null.validated) or new.not_null is None or not new.not_null.validated:
         return None
     return f"SELECT count(*) FROM {qualified(new.id.path[:2])} WHERE {quote(new.id.name)} IS NULL"
 
