@@ -66,6 +66,15 @@ def test_what_is_not_alike_is_not_taken_for_renamed(db: Database, after: str) ->
     assert "now called" not in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(("before", "after"), [("string(5)", "string(2)"), ("bpchar", "string")])
+def test_blanks_are_cut_off_only_with_consent(db: Database, before: str, after: str) -> None:
+    db.run(_table(f"a: {before}"))
+    db.execute("INSERT INTO t VALUES (1, 'x    ')")
+    with pytest.raises(ConsentNeeded, match="trailing blanks"):
+        db.run(_table(f"a: {after}"), allow=())
+    assert db.value("SELECT length(concat(a)) FROM t") == 5
+
+
 def test_an_empty_schema_drops_nothing_without_consent(db: Database) -> None:
     db.run(_table())
     db.execute("INSERT INTO t VALUES (1)", "CREATE TABLE theirs (id int)")

@@ -8,7 +8,6 @@ from chameleondb.kinds.column.types import conversion, default_sql, is_stable
 
 KEEPS = [
     ("character varying(10)", "character varying(20)"),
-    ("character varying(20)", "character varying(10)"),  # fails where a value is longer
     ("character varying(10)", "text"),
     ("integer", "bigint"),
     ("bigint", "integer"),  # fails where a value is out of range
@@ -34,7 +33,9 @@ LOSES = [
     ("timestamp with time zone", "timestamp without time zone"),
     ("timestamp without time zone", "timestamp(3) without time zone"),
     ("timestamp without time zone", "date"),
+    ("character varying(20)", "character varying(10)"),  # fails where more than blanks would be cut off
     ("character(5)", "text"),
+    ("bpchar", "text"),
     ("json", "jsonb"),
     ("text", "integer"),
     ("text[]", "character varying(3)[]"),

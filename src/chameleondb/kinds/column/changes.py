@@ -257,7 +257,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     step = replace(_step(new, action, effort), locks=tuple(locks))
     if using is None and change.lossy and not _between_enums(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
-    elif using is None and (change.may_fail or change.lossy):
+    if using is not None or change.may_fail:
         step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
     steps = [step]
     if _moves_default(old, new, context):

@@ -86,7 +86,7 @@ def _parse(type_: str) -> tuple[str, tuple[int, ...]]:
     return match[1] + match[3], numbers
 
 
-_STRINGS = {"text", "character varying", "character"}
+_STRINGS = {"text", "character varying", "character", "bpchar"}
 _TIMES = {"timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone"}
 
 
@@ -105,7 +105,7 @@ def conversion(old: str, new: str) -> Conversion:
         return Conversion(may_fail=_INTEGERS[a] > _INTEGERS[b])
     if a in _INTEGERS and b in {"numeric", *_FLOATS}:
         if b == "real" or (b in _FLOATS and a == "bigint"):
-            return Conversion(lossy=f"{a} values beyond the precision of {b} are rounded")
+            return Conversion(may_fail=False, lossy=f"{a} values beyond the precision of {b} are rounded")
         return Conversion(may_fail=bool(b_mod))
     if (a in _FLOATS or a == "numeric") and (b in _INTEGERS or b in _FLOATS or b == "numeric"):
         if (a, b) == ("real", "double precision"):
@@ -116,7 +116,8 @@ def conversion(old: str, new: str) -> Conversion:
     if {a, b} == {"timestamp without time zone", "timestamp with time zone"}:
         # Free, since our sessions live in UTC; but only the user knows in which zone the values were meant.
         rounded = "" if a_mod == b_mod else ", and fractions are rounded"
-        return Conversion(rewrites=bool(rounded), lossy=f"values without a time zone are taken as UTC{rounded}")
+        taken = f"values without a time zone are taken as UTC{rounded}"
+        return Conversion(rewrites=bool(rounded), may_fail=False, lossy=taken)
     if b in {"text", "character varying"} and not b_mod:
         return Conversion(may_fail=False, cast=new)
     if (a, b) == ("date", "timestamp without time zone"):
@@ -136,10 +137,11 @@ def conversion(old: str, new: str) -> Conversion:
 
 
 def _strings(a: str, a_mod: tuple[int, ...], b: str, b_mod: tuple[int, ...]) -> Conversion:
-    if "character" in (a, b):
+    if {"character", "bpchar"} & {a, b}:
         return Conversion(may_fail=bool(b_mod), lossy="trailing blanks are not kept")
-    wider = not b_mod or (bool(a_mod) and a_mod[0] <= b_mod[0])
-    return Conversion(rewrites=not wider, may_fail=not wider)
+    if not b_mod or (a_mod and a_mod[0] <= b_mod[0]):
+        return Conversion(rewrites=False, may_fail=False)
+    return Conversion(lossy=f"trailing blanks beyond {b_mod[0]} characters are not kept")
 
 
 def _numerics(a_mod: tuple[int, ...], b_mod: tuple[int, ...]) -> Conversion:
@@ -158,4 +160,4 @@ def _precisions(type_: str, a_mod: tuple[int, ...], b_mod: tuple[int, ...]) -> C
     old, new = (a_mod or (6,))[0], (b_mod or (6,))[0]
     if new >= old:
         return Conversion(rewrites=False, may_fail=False)
-    return Conversion(lossy=f"fractions of a second of {type_} are rounded to {new} digits")
+    return Conversion(may_fail=False, lossy=f"fractions of a second of {type_} are rounded to {new} digits")
