@@ -267,10 +267,9 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     return steps
 
 
-def _unsettles(old: Column, new: Column, context: Context) -> list[Identity]:
-    """Where values become others, keys that compare them and columns computed from them cannot stay meanwhile."""
-    converts = context.hint(new.id).using is not None or types.conversion(old.type, new.type).rewrites
-    return [new.id] if old.type != new.type and converts else []
+def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
+    """A column computed from this one cannot stay meanwhile, however free the change is, nor a key that compares it."""
+    return [new.id] if (old.type, old.collation) != (new.type, new.collation) else []
 
 
 def _between_enums(old: Column, new: Column, context: Context) -> bool:

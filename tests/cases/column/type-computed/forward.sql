@@ -6,3 +6,6 @@ ALTER TABLE items ADD COLUMN gross NUMERIC(10,2) GENERATED ALWAYS AS ((price)::n
 ALTER TABLE items ADD CONSTRAINT items_gross_check CHECK (gross > (0)::numeric);
 CREATE INDEX idx_items_gross ON items(gross);
 COMMENT ON COLUMN items.gross IS 'With tax.';
+ALTER TABLE items DROP COLUMN initial;
+ALTER TABLE items ALTER COLUMN name TYPE TEXT;
+ALTER TABLE items ADD COLUMN initial TEXT GENERATED ALWAYS AS ("left"(name, 1)) STORED NOT NULL;

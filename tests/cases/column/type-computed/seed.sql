@@ -1,1 +1,1 @@
-INSERT INTO items (price) VALUES (100), (250);
+INSERT INTO items (price, name) VALUES (100, 'pen'), (250, 'ink');
