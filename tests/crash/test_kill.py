@@ -48,6 +48,16 @@ entity Team { id: bigint primary, kind: Kind default red }
 enum Kind { red, blue }
 """
 CONCURRENTLY = TOGETHER.replace("team_id: bigint?,", "team_id: bigint?,\n    unique index (a, b) where (age > 3),")
+BACK = """
+entity User was Person {
+    id: bigint primary,
+    email: string? was mail,
+    a: string was b,
+    b: string was a,
+    age: int?,
+}
+entity Team { id: bigint primary }
+"""
 BACKFILL = """
 entity User {
     id: bigint primary,
@@ -82,9 +92,9 @@ class Project:
             text=True,
         )
 
-    def finish(self, schema: str) -> None:
+    def finish(self, schema: str, *options: str) -> None:
         """Run it once more, to the end."""
-        with self.start(schema) as process:
+        with self.start(schema, *options) as process:
             output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, output + errors
         assert self.db.statements(schema) == []
@@ -176,6 +186,25 @@ def test_killed_at_a_statement(project: Project, name: str, words: str) -> None:
     with _ended(process):
         _await(process, words)
     _assert_finished(project, SCHEMAS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("concurrently", "CREATE UNIQUE INDEX CONCURRENTLY people_mail_key"),
+        ("concurrently", "CREATE UNIQUE INDEX CONCURRENTLY idx_people_a_b"),
+        ("backfill", "UPDATE users SET handle"),
+        ("backfill", "VALIDATE CONSTRAINT users_key"),
+    ],
+)
+def test_nothing_is_left_of_a_version_that_is_given_up(project: Project, name: str, words: str) -> None:
+    process = project.start(SCHEMAS[name])
+    with _ended(process):
+        _await(process, words)
+    back = BEFORE if name == "backfill" else BACK
+    project.finish(back, "--allow", "*")
+    assert project.db.plan(back).plan.unmanaged == ()
+    assert project.db.rows("SELECT count(*), count(DISTINCT email) FROM users") == [(ROWS, ROWS)]
 
 
 def test_killed_again_and_again(project: Project) -> None:

@@ -160,6 +160,19 @@ def test_renames_of_a_run_that_was_interrupted_are_known(connection: Connection)
     assert read_version(connection, read_head(connection)).followed == {USERS: ("people",)}
 
 
+def test_what_runs_that_were_interrupted_set_out_to_make_is_known_until_a_version_is_reached(
+    connection: Connection,
+) -> None:
+    applied(connection, 1)
+    for number, name in ((2, "first"), (3, "second")):
+        run = replace(run_of(name), creates=frozenset({relation("public", name)}))
+        Ledger(connection, read_head(connection), run, registered(number)).begun()
+    both = {relation("public", "first"), relation("public", "second")}
+    assert read_version(connection, read_head(connection)).begun == both
+    applied(connection, 4)
+    assert read_version(connection, read_head(connection)).begun == frozenset()
+
+
 def test_what_could_not_be_checked_is_recorded(connection: Connection) -> None:
     applied(connection, 1, replace(run_of("A"), unverified=("LEDGER_GAP",)))
     assert read_body(connection, 4)["unverified"] == ["LEDGER_GAP"]

@@ -239,6 +239,7 @@ def apply(
         plan_hash=what.plan.hash,
         statements=what.plan.sql,
         renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
+        creates=_may_be_left(what),
         is_repair=purpose is not None and purpose.is_repair,
         unverified=purpose.unverified if purpose else (),
     )
@@ -252,6 +253,14 @@ def apply(
         error.hint = "; ".join(filter(None, (error.hint, _what_stays(what.plan))))
         raise
     return book.registered.label
+
+
+def _may_be_left(what: Preview) -> frozenset[Identity]:
+    """Return what the plan makes, helpers included, unless all of it goes with its only transaction."""
+    groups = what.plan.groups
+    if all(group.transactional for group in groups) and len(groups) <= 1:
+        return frozenset()
+    return frozenset(i for step in what.plan.steps for i in step.creates if i not in what.source)
 
 
 def _what_stays(plan: Plan) -> str:
@@ -282,7 +291,7 @@ def _compare(
             source,
             target,
             KIND_OF,
-            managed=lambda: version().objects,
+            managed=lambda: version().objects | version().begun,
             hints=hints,
             context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
         )

@@ -25,6 +25,14 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.model import Column, Generated
+from chameleondb.kinds.column.not_null import (
+    add_not_null,
+    adopts,
+    alter_column,
+    alter_step,
+    enforce_not_null,
+    not_null_sql,
+)
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Schema
@@ -64,7 +72,7 @@ def definition(obj: Column, version: int) -> str:
     if obj.default is not None:
         parts.append(f"DEFAULT {types.default_sql(obj.default)}")
     if obj.not_null and obj.not_null.validated:
-        parts.append(_not_null_sql(obj, version))
+        parts.append(not_null_sql(obj, version))
     return " ".join(parts)
 
 
@@ -82,50 +90,22 @@ def _identity_sql(obj: Column) -> str:
     return f"GENERATED {word} AS IDENTITY" + (f" ({options})" if options else "")
 
 
-def _default_not_null_name(obj: Column) -> str:
-    return object_name(obj.id.path[1], obj.id.name, "not_null")
-
-
-def _not_null_sql(obj: Column, version: int) -> str:
-    rule = obj.not_null
-    assert rule is not None
-    if version < 180000:
-        return "NOT NULL"
-    prefix = "" if rule.name in (None, _default_not_null_name(obj)) else f"CONSTRAINT {quote(rule.name or '')} "
-    return f"{prefix}NOT NULL{'' if rule.inherit else ' NO INHERIT'}"
-
-
 def _inline(obj: Column, context: Context) -> str:
     return definition(obj, context.facts.server_version)
-
-
-def _alter_column(obj: Column) -> str:
-    return f"{alter_table(obj.id.table)} ALTER COLUMN {quote(obj.id.name)}"
-
-
-def _step(obj: Column, action: str, effort: Effort = Effort.CATALOG, hazards: tuple[Hazard, ...] = ()) -> Step:
-    """Return a step ALTER TABLE … ALTER COLUMN …"""
-    return Step(
-        sql=f"{_alter_column(obj)} {action}",
-        needs=(obj.id,),
-        locks=exclusive(obj.id.table),
-        effort=effort,
-        hazards=hazards,
-    )
 
 
 def _create(obj: Column, context: Context) -> list[Step]:
     steps = [] if context.is_new(obj.id.table) else _add(obj, context)
     if obj.not_null and not obj.not_null.validated:
-        steps.append(_add_not_null(obj, " NOT VALID"))
+        steps.append(add_not_null(obj, " NOT VALID"))
     if obj.storage:
-        steps.append(_step(obj, f"SET STORAGE {obj.storage.upper()}"))
+        steps.append(alter_step(obj, f"SET STORAGE {obj.storage.upper()}"))
     if obj.statistics is not None:
-        steps.append(_step(obj, f"SET STATISTICS {obj.statistics}"))
+        steps.append(alter_step(obj, f"SET STATISTICS {obj.statistics}"))
     if obj.options:
         steps += [
-            _step(obj, s.removeprefix(_alter_column(obj) + " "))
-            for s in set_options(_alter_column(obj), (), obj.options)
+            alter_step(obj, s.removeprefix(alter_column(obj) + " "))
+            for s in set_options(alter_column(obj), (), obj.options)
         ]
     return steps
 
@@ -151,7 +131,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
     bare = replace(obj, not_null=None, default=None)
     steps = [_add_column(bare, context, Effort.CATALOG)]
     if obj.default is not None:
-        steps.append(_step(obj, f"SET DEFAULT {obj.default}"))
+        steps.append(alter_step(obj, f"SET DEFAULT {obj.default}"))
     if fill is not None and not (facts.rows == 0 and facts.exact):
         steps.append(_fill(obj, fill, context, batched=required))
     if required:
@@ -161,7 +141,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
                 f"{obj.id} is required, but {obj.id.table} has {facts.rows_text} and nothing to fill it with",
                 hint=f"add a default, add backfill (expression), or make it nullable: {obj.id.name}: …?",
             )
-        steps += _enforce_not_null(obj, context)
+        steps += enforce_not_null(obj, context)
     return steps
 
 
@@ -193,45 +173,6 @@ def _fill(obj: Column, expression: str, context: Context, *, batched: bool = Tru
     )
 
 
-def _add_not_null(obj: Column, suffix: str = "") -> Step:
-    rule = obj.not_null
-    assert rule is not None
-    name = rule.name or _default_not_null_name(obj)
-    inherit = "" if rule.inherit else " NO INHERIT"
-    return Step(
-        sql=f"{alter_table(obj.id.table)} ADD CONSTRAINT {quote(name)} NOT NULL {quote(obj.id.name)}{inherit}{suffix}",
-        needs=(obj.id,),
-        locks=exclusive(obj.id.table),
-        effort=Effort.CATALOG if suffix else Effort.SCAN,
-    )
-
-
-def _enforce_not_null(obj: Column, context: Context) -> list[Step]:
-    """Enforce NOT NULL: at once on a small table, without a locked scan on a large one."""
-    table, rule = obj.id.table, obj.not_null
-    assert rule is not None
-    version = context.facts.server_version
-    plain = version < 180000 or (rule.name in (None, _default_not_null_name(obj)) and rule.inherit)
-    if not context.is_large(table):
-        return [_step(obj, "SET NOT NULL", Effort.SCAN) if plain else _add_not_null(obj)]
-    if version >= 180000:
-        name = rule.name or _default_not_null_name(obj)
-        prove = [_add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))]
-        return by_itself(prove, table, context)
-    helper = constraint(table, object_name(table.name, obj.id.name, "filled"))
-    check = Step(
-        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)}"
-        f" CHECK ({quote(obj.id.name)} IS NOT NULL) NOT VALID",
-        needs=(obj.id,),
-        locks=exclusive(table),
-    )
-    drop = Step(sql=f"{alter_table(table)} DROP CONSTRAINT {quote(helper.name)}", locks=exclusive(table))
-    # A run that was interrupted may have left the helper.
-    prove = [*([check] if helper not in context.source else []), validate_constraint(helper)]
-    # A valid CHECK proves it, so SET NOT NULL does not scan; with it goes the helper.
-    return [*by_itself(prove, table, context), _step(obj, "SET NOT NULL"), drop]
-
-
 def _drop(obj: Column, context: Context) -> list[Step]:
     table = obj.id.table
     sql = f"{alter_table(table)} DROP COLUMN {quote(obj.id.name)}"
@@ -254,16 +195,16 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         action += f" USING {quote(new.id.name)}::{change.cast}"
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
     locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context)))
-    step = replace(_step(new, action, effort), locks=tuple(locks))
+    step = replace(alter_step(new, action, effort), locks=tuple(locks))
     if using is None and change.lossy and not _between_enums(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
     if using is not None or change.may_fail:
         step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
     steps = [step]
     if _moves_default(old, new, context):
-        steps.insert(0, _step(new, "DROP DEFAULT"))
+        steps.insert(0, alter_step(new, "DROP DEFAULT"))
         if new.default is not None:
-            steps.append(_step(new, f"SET DEFAULT {new.default}"))
+            steps.append(alter_step(new, f"SET DEFAULT {new.default}"))
     return steps
 
 
@@ -293,7 +234,7 @@ def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
 def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
     if _moves_default(old, new, context) or (new.identity is not None and old.identity is None):
         return []
-    return [_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")]
+    return [alter_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")]
 
 
 def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | None:
@@ -301,25 +242,25 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
     if old.generated and new.generated and old.generated.stored == new.generated.stored:
         if context.facts.server_version >= 170000:
             effort = Effort.REWRITE if new.generated.stored else Effort.CATALOG
-            return [_step(new, f"SET EXPRESSION AS ({new.generated.expression})", effort)]
+            return [alter_step(new, f"SET EXPRESSION AS ({new.generated.expression})", effort)]
         return None
     if old.generated and old.generated.stored and new.generated is None:
-        return [_step(new, "DROP EXPRESSION")]
+        return [alter_step(new, "DROP EXPRESSION")]
     return None
 
 
 def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     if new.identity is None:
-        return [replace(_step(new, "DROP IDENTITY"), drops=(_counter(old),))]
+        return [replace(alter_step(new, "DROP IDENTITY"), drops=(_counter(old),))]
     if old.identity is None:
-        add = replace(_step(new, f"ADD {_identity_sql(new)}"), creates=(_counter(new),))
-        off = [_step(new, "DROP DEFAULT")] if old.default is not None else []
+        add = replace(alter_step(new, f"ADD {_identity_sql(new)}"), creates=(_counter(new),))
+        off = [alter_step(new, "DROP DEFAULT")] if old.default is not None else []
         return [*off, add, *_continue_counting(new, context)]
     actions = []
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
     actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
-    steps = [_step(new, " ".join(actions))] if actions else []
+    steps = [alter_step(new, " ".join(actions))] if actions else []
     if old.identity.sequence != new.identity.sequence:
         steps += _rename_counter(_counter(old), _counter(new), new, context)
     return steps
@@ -360,7 +301,7 @@ def _continue_counting(obj: Column, context: Context) -> list[Step]:
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
     was, rule = old.not_null, new.not_null
     if rule is None:
-        return [_step(new, "DROP NOT NULL")]
+        return [alter_step(new, "DROP NOT NULL")]
     table = new.id.table
     if was is None:
         return _require(new, context)
@@ -376,7 +317,7 @@ def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
         validate = replace(validate_constraint(constraint(table, rule.name or "")), needs=(new.id,))
         steps += by_itself([validate], table, context)
     elif was.validated and not rule.validated:
-        steps += [_step(new, "DROP NOT NULL"), _add_not_null(new, " NOT VALID")]
+        steps += [alter_step(new, "DROP NOT NULL"), add_not_null(new, " NOT VALID")]
     return steps
 
 
@@ -399,8 +340,8 @@ def _rename_not_null(obj: Column, old: str, new: str, context: Context) -> list[
 def _require(obj: Column, context: Context) -> list[Step]:
     assert obj.not_null is not None
     if not obj.not_null.validated:
-        return [_add_not_null(obj, " NOT VALID")]
-    return [*_fill_nulls(obj, context), *_enforce_not_null(obj, context)]
+        return [add_not_null(obj, " NOT VALID")]
+    return [*_fill_nulls(obj, context), *enforce_not_null(obj, context)]
 
 
 def _fill_nulls(obj: Column, context: Context) -> list[Step]:
@@ -427,15 +368,15 @@ def _question(old: Column, new: Column, *_schemas: Schema) -> str | None:
 
 def _set_storage(_old: Column, new: Column, context: Context) -> list[Step]:
     if new.storage:
-        return [_step(new, f"SET STORAGE {new.storage.upper()}")]
+        return [alter_step(new, f"SET STORAGE {new.storage.upper()}")]
     if context.facts.server_version >= 160000:
-        return [_step(new, "SET STORAGE DEFAULT")]
-    return [_step(new, f"SET STORAGE {types.default_storage(new.type)}")]
+        return [alter_step(new, "SET STORAGE DEFAULT")]
+    return [alter_step(new, f"SET STORAGE {types.default_storage(new.type)}")]
 
 
 def _set_options(old: Column, new: Column, _context: Context) -> list[Step]:
-    prefix = _alter_column(new)
-    return [_step(new, s.removeprefix(prefix + " ")) for s in set_options(prefix, old.options, new.options)]
+    prefix = alter_column(new)
+    return [alter_step(new, s.removeprefix(prefix + " ")) for s in set_options(prefix, old.options, new.options)]
 
 
 def _rename(old: Column, new: Column) -> Step:
@@ -474,6 +415,7 @@ KIND = Kind(
     references=_references,
     create=_create,
     drop=_drop,
+    adopts=adopts,
     holds_data=True,
     unsettles=_unsettles,
     gives_way=lambda o, _: o.generated is not None,
@@ -487,9 +429,13 @@ KIND = Kind(
         "generated": Alter(_set_generated),
         "not_null": Alter(_set_not_null),
         "storage": Alter(_set_storage),
-        "compression": Alter(lambda _, new, _context: [_step(new, f"SET COMPRESSION {new.compression or 'default'}")]),
+        "compression": Alter(
+            lambda _, new, _context: [alter_step(new, f"SET COMPRESSION {new.compression or 'default'}")]
+        ),
         "statistics": Alter(
-            lambda _, new, _context: [_step(new, f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")]
+            lambda _, new, _context: [
+                alter_step(new, f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")
+            ]
         ),
         "options": Alter(_set_options),
     },

@@ -53,13 +53,15 @@ class Registered:
 class Version:
     """What an applied version held.
 
-    `followed` are the former names that it has followed already; `unmanaged` is what the database had besides.
+    `followed` are the former names that it has followed already; `unmanaged` is what the database had besides; `begun`
+    is what runs have set out to make since, and did not reach a version.
     """
 
     objects: frozenset[Identity] = frozenset()
     namespaces: tuple[str, ...] = ()
     followed: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
     unmanaged: frozenset[Identity] = frozenset()
+    begun: frozenset[Identity] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class Run:
     plan_hash: str
     statements: tuple[str, ...]
     renames: frozenset[str] = frozenset()  # those of the statements that follow a `was`
+    creates: frozenset[Identity] = frozenset()  # what may be left of it if it does not end
     is_repair: bool = False  # the database is brought back to the version that it had
     unverified: tuple[str, ...] = ()  # codes of what could not be checked before
 
@@ -86,9 +89,11 @@ class Writer:
 
     def begin(self, database: DatabaseIdentity, resumes: str | None) -> Body:
         """Return the body of BEGIN; `resumes` is an earlier run of the same version that was interrupted."""
+        creates = {"creates": pack(self.run.creates)} if self.run.creates else {}
         return self._body(
             "BEGIN",
             **self._version(),
+            **creates,
             plan_hash=self.run.plan_hash,
             step_hashes=[sha256(sql) for sql in self.run.statements],
             resumes=resumes or NONE,
@@ -179,6 +184,11 @@ def version_of(body: Mapping[str, Any]) -> Version:
 def followed_of(body: Mapping[str, Any]) -> dict[Identity, tuple[str, ...]]:
     """Return the renames that a body of STEP, APPLIED or REPAIR has followed. Raises: as `version_of`."""
     return {Identity(i[0], tuple(i[1:])): tuple(names) for i, names in body.get("followed", ())}
+
+
+def begun_of(body: Mapping[str, Any]) -> frozenset[Identity]:
+    """Return what the run of a BEGIN body set out to make. Raises: as `version_of`."""
+    return frozenset(unpack(body.get("creates", ())))
 
 
 def pack(objects: Iterable[Identity]) -> list[Any]:

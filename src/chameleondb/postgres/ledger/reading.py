@@ -17,7 +17,7 @@ from chameleondb.findings import Finding
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
-from chameleondb.postgres.ledger.bodies import Body, DatabaseIdentity, Version, followed_of, version_of
+from chameleondb.postgres.ledger.bodies import Body, DatabaseIdentity, Version, begun_of, followed_of, version_of
 from chameleondb.postgres.ledger.creation import not_ours
 from chameleondb.postgres.ledger.tables import COLUMNS, FIRST_PREV, IS_THERE
 from chameleondb.postgres.session import Connection, translated
@@ -127,20 +127,23 @@ def read_head(connection: Connection) -> Head:
 
 
 def read_version(connection: Connection, head: Head) -> Version:
-    """Return the version at the head, with the renames of a run that was interrupted since; empty if there is none."""
+    """Return the version at the head, with what runs that were interrupted since have followed and begun."""
     version = Version()
     if not head.exists or not head.readable:
         return version
     with _reading():
         rows = connection.execute(
-            f"SELECT body FROM chameleon.ledger WHERE ({_REACHED} OR kind = 'STEP') AND seq >="
+            f"SELECT body FROM chameleon.ledger WHERE ({_REACHED} OR kind IN ('BEGIN', 'STEP')) AND seq >="
             f" (SELECT coalesce(max(seq), 0) FROM chameleon.ledger WHERE {_REACHED}) ORDER BY seq".encode()
         ).fetchall()
         for body in (json.loads(text) for (text,) in rows):
-            if body["kind"] == "STEP":
-                version = replace(version, followed={**version.followed, **followed_of(body)})
-            else:
-                version = version_of(body)
+            match body["kind"]:
+                case "BEGIN":
+                    version = replace(version, begun=version.begun | begun_of(body))
+                case "STEP":
+                    version = replace(version, followed={**version.followed, **followed_of(body)})
+                case _:
+                    version = version_of(body)
     return version
 
 

@@ -1,0 +1,106 @@
+"""NOT NULL of a column: its words, and the way to enforce it on rows that exist."""
+
+from __future__ import annotations
+
+import itertools
+
+from chameleondb.kind import Context
+from chameleondb.kinds.clauses import alter_table, by_itself, exclusive, validate_constraint
+from chameleondb.kinds.column.model import Column
+from chameleondb.model.schema import Schema
+from chameleondb.names import Identity, constraint, object_name, quote
+from chameleondb.steps import Effort, Hazard, Step
+
+
+def alter_column(obj: Column) -> str:
+    """Return the beginning of a statement about a column."""
+    return f"{alter_table(obj.id.table)} ALTER COLUMN {quote(obj.id.name)}"
+
+
+def alter_step(obj: Column, action: str, effort: Effort = Effort.CATALOG, hazards: tuple[Hazard, ...] = ()) -> Step:
+    """Return a step ALTER TABLE … ALTER COLUMN …"""
+    return Step(
+        sql=f"{alter_column(obj)} {action}",
+        needs=(obj.id,),
+        locks=exclusive(obj.id.table),
+        effort=effort,
+        hazards=hazards,
+    )
+
+
+def _default_name(obj: Column) -> str:
+    return object_name(obj.id.path[1], obj.id.name, "not_null")
+
+
+def not_null_sql(obj: Column, version: int) -> str:
+    """Return NOT NULL as it stands behind a type."""
+    rule = obj.not_null
+    assert rule is not None
+    if version < 180000:
+        return "NOT NULL"
+    prefix = "" if rule.name in (None, _default_name(obj)) else f"CONSTRAINT {quote(rule.name or '')} "
+    return f"{prefix}NOT NULL{'' if rule.inherit else ' NO INHERIT'}"
+
+
+def add_not_null(obj: Column, suffix: str = "") -> Step:
+    """Return the step that adds NOT NULL as the constraint that it is from PostgreSQL 18 on."""
+    rule = obj.not_null
+    assert rule is not None
+    name = rule.name or _default_name(obj)
+    inherit = "" if rule.inherit else " NO INHERIT"
+    return Step(
+        sql=f"{alter_table(obj.id.table)} ADD CONSTRAINT {quote(name)} NOT NULL {quote(obj.id.name)}{inherit}{suffix}",
+        needs=(obj.id,),
+        locks=exclusive(obj.id.table),
+        effort=Effort.CATALOG if suffix else Effort.SCAN,
+    )
+
+
+def enforce_not_null(obj: Column, context: Context) -> list[Step]:
+    """Enforce NOT NULL: at once on a small table, without a locked scan on a large one."""
+    table, rule = obj.id.table, obj.not_null
+    assert rule is not None
+    version = context.facts.server_version
+    plain = version < 180000 or (rule.name in (None, _default_name(obj)) and rule.inherit)
+    helper, left = _helper(obj, context.source)
+    left = left and helper not in context.target
+    drop = Step(sql=f"{alter_table(table)} DROP CONSTRAINT {quote(helper.name)}", locks=exclusive(table))
+    if not context.is_large(table):
+        enforce = [alter_step(obj, "SET NOT NULL", Effort.SCAN) if plain else add_not_null(obj)]
+        return [*enforce, drop] if left else enforce
+    if version >= 180000:
+        name = rule.name or _default_name(obj)
+        steps = [add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))]
+        enforce = by_itself(steps, table, context)
+        return [*enforce, drop] if left else enforce
+    check = Step(
+        sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)}"
+        f" CHECK ({quote(obj.id.name)} IS NOT NULL) NOT VALID",
+        creates=(helper,),
+        needs=(obj.id,),
+        locks=exclusive(table),
+    )
+    prove = [*([] if left else [check]), validate_constraint(helper)]
+    # A valid CHECK proves it, so SET NOT NULL does not scan; with it goes the helper.
+    return [*by_itself(prove, table, context), alter_step(obj, "SET NOT NULL"), drop]
+
+
+def _helper(obj: Column, source: Schema) -> tuple[Identity, bool]:
+    """Return the CHECK that stands in for NOT NULL until the rows were looked at, and whether it is there already.
+
+    A run that was interrupted may have left it; what is called so and says something else is somebody's own.
+    """
+    table = obj.id.table
+    names = (object_name(table.name, obj.id.name, f"filled{number or ''}") for number in itertools.count())
+    for helper in (constraint(table, name) for name in names):
+        found = source.get(helper)
+        if found is None or getattr(found, "expression", None) == f"{quote(obj.id.name)} IS NOT NULL":
+            break
+    return helper, found is not None
+
+
+def adopts(new: Column, source: Schema) -> Identity | None:
+    """Return the helper that an interrupted run has left, where the steps that enforce NOT NULL take it away."""
+    old, (helper, left) = source.get(new.id), _helper(new, source)
+    is_enforced = new.not_null is not None and new.not_null.validated and isinstance(old, Column) and not old.not_null
+    return helper if is_enforced and left else None
