@@ -138,6 +138,9 @@ def test_a_failed_migration_is_finished_as_the_same_version(applied: Chameleon) 
     assert "could not create unique index" in failed.stderr
     assert "⚠ v002 is incomplete" in applied.run("status").stdout
     assert "Current version:  v001" in applied.run("status").stdout
+    assert "v002 is incomplete: chameleon migrate --apply finishes it" in applied.run("migrate").stderr
+    shown = json.loads(applied.run("migrate", "--dry-run", "--format", "json").stdout)
+    assert (shown["interrupted"], shown["changes"]) == ("v002", ["+ unique users.users_email_key"])
     applied.execute("UPDATE users SET email = 'b' WHERE id = 2")
     done = applied.run("migrate", "--apply")
     assert done.stdout.splitlines()[-3:] == [
@@ -155,6 +158,10 @@ def test_a_failed_migration_is_superseded_when_the_schema_is_mended_instead(appl
     applied.execute("INSERT INTO users VALUES (1, 'a'), (2, 'a')")
     applied.write(UNIQUE)
     applied.run("migrate", "--apply", status=1)
+    applied.write(USER)
+    supersedes = "v002 is incomplete, and the schema has changed since: chameleon migrate --apply supersedes it"
+    assert f"⚠ {supersedes}" in applied.run("status").stdout
+    assert supersedes in applied.run("migrate", "--check").stderr
     applied.write(WITH_AGE)
     done = applied.run("migrate", "--apply")
     assert "⚠️  Incomplete migration detected (v002)" in done.stdout

@@ -10,7 +10,7 @@ import click
 
 from chameleondb.cli.output import App, Output, faint, format_option, good
 from chameleondb.cli.plan_view import document, one_line, show_changes, show_rest, show_sql
-from chameleondb.cli.planning import preview_of, progress, shadows
+from chameleondb.cli.planning import incomplete, preview_of, progress, shadows
 
 if TYPE_CHECKING:
     from chameleondb.planner.plan import Plan
@@ -69,10 +69,12 @@ def command(app: App, /, **values: Any) -> int:
     if options.allow or options.plan is not None or options.adopt or options.skip_verification:
         raise UsageError("CHM0511", "--allow, --plan, --adopt and --skip-verification go with --apply")
     connection = app.connect(purpose="migrate", read_only=True)
-    _verify(app, connection)
-    what, _ = preview_of(app, connection, use_cache=not options.no_cache, recall=True)
+    interrupted = _verify(app, connection)
+    what, files = preview_of(app, connection, use_cache=not options.no_cache, recall=True)
+    if interrupted is not None:
+        app.out.note(incomplete(interrupted, what, files))
     if app.out.json_wanted:
-        app.out.json(document(what))
+        app.out.json({**document(what), "interrupted": interrupted.label if interrupted else None})
     elif options.dry_run:
         show_sql(app.out, what)
     else:
@@ -80,17 +82,24 @@ def command(app: App, /, **values: Any) -> int:
     return CHANGES_PENDING if options.check and what.pending else 0
 
 
-def _verify(app: App, connection: Any) -> None:
-    """Stop at any violation; say what is left of an interrupted run. Raises: IntegrityError."""
+def _verify(app: App, connection: Any) -> Version | None:
+    """Stop at any violation; return the version of an interrupted run, and say what else a crash has left.
+
+    Raises: IntegrityError.
+    """
     from chameleondb.findings import Severity, of_severity
     from chameleondb.workflow.pins import Pins, state_folder
+    from chameleondb.workflow.release import interrupted_version
     from chameleondb.workflow.trust import aborted, inspect
 
     found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
     if found.violations:
         raise aborted(found.violations)
     for finding in of_severity(found.findings, Severity.RECOVERABLE):
-        app.out.note(f"{finding} ({finding.hint})" if finding.hint else str(finding))
+        if finding.code != "RUN_INTERRUPTED":
+            app.out.note(f"{finding} ({finding.hint})" if finding.hint else str(finding))
+    head = found.ledgered.head if found.ledgered else None
+    return interrupted_version(found.history, head) if found.history and head else None
 
 
 def _apply(app: App, options: _Options) -> int:

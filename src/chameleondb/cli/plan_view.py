@@ -102,6 +102,7 @@ def document(what: Preview) -> dict[str, Any]:
     return {
         "pending": what.pending,
         "plan_hash": plan.hash,
+        "changes": _change_lines(plan),
         "groups": [
             {
                 "transactional": group.transactional,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chameleondb.cli.output import App
 
 if TYPE_CHECKING:
+    from chameleondb.vault.history import Version
     from chameleondb.workflow.migrate import Preview
     from chameleondb.workflow.progress import Progress
     from chameleondb.workflow.shadow import Shadows
@@ -31,6 +32,15 @@ def preview_of(app: App, connection: Any, *, use_cache: bool = True, recall: boo
         recall=recall,
     )
     return what, files
+
+
+def incomplete(version: Version, what: Preview, files: Files) -> str:
+    """Say what the next apply does about a version that was never finished."""
+    from chameleondb.workflow.recording import Content
+
+    if Content(files, what).is_version(version):
+        return f"{version.label} is incomplete: chameleon migrate --apply finishes it"
+    return f"{version.label} is incomplete, and the schema has changed since: chameleon migrate --apply supersedes it"
 
 
 def progress(app: App, connection: Any) -> AbstractContextManager[Progress]:

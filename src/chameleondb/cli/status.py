@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chameleondb.vault.history import Version
     from chameleondb.workflow.in_force import Force
     from chameleondb.workflow.migrate import Preview
+    from chameleondb.workflow.source import Files
     from chameleondb.workflow.status import Drift
     from chameleondb.workflow.trust import Inspection
 
@@ -36,6 +37,7 @@ class _State:
     drift: Drift
     mode: Force | None
     what: Preview | None = None
+    files: Files | None = None
     here: Version | None = None
     interrupted: Version | None = None
     problem: ChameleonError | None = None
@@ -70,7 +72,7 @@ def _look(app: App) -> _State:
     from chameleondb.workflow.trust import inspect
 
     problem: ChameleonError | None = None
-    connection = what = None
+    connection = what = files = None
     drift = Drift(lines=None, why="the database was not consulted")
     try:
         connection = app.connect(purpose="status", read_only=True)
@@ -80,7 +82,7 @@ def _look(app: App) -> _State:
     if connection is not None and not found.violations:
         drift = find_drift(Store(app.project.data, now), found, connection)
         try:
-            what = _pending(app, connection)
+            what, files = _pending(app, connection)
         except ChameleonError as error:
             problem = error
     head = found.ledgered.head if found.ledgered else None
@@ -89,16 +91,17 @@ def _look(app: App) -> _State:
         drift=drift,
         mode=found.force,
         what=what,
+        files=files,
         here=version_here(found),
         interrupted=interrupted_version(found.history, head) if found.history and head else None,
         problem=problem,
     )
 
 
-def _pending(app: App, connection: Any) -> Preview:
+def _pending(app: App, connection: Any) -> tuple[Preview, Files]:
     from chameleondb.cli.planning import preview_of
 
-    return preview_of(app, connection)[0]
+    return preview_of(app, connection)
 
 
 def _show(out: Output, state: _State) -> None:
@@ -135,11 +138,14 @@ def _show(out: Output, state: _State) -> None:
 
 def _status_lines(state: _State) -> list[str]:
     """Return what is to be known first; usually one line."""
+    from chameleondb.cli.planning import incomplete
     from chameleondb.workflow.describe import describe
 
     lines = []
-    if state.interrupted is not None:
-        lines.append(f"⚠ {state.interrupted.label} is incomplete: chameleon migrate --apply finishes it")
+    if state.interrupted is not None and state.what is not None and state.files is not None:
+        lines.append(f"⚠ {incomplete(state.interrupted, state.what, state.files)}")
+    elif state.interrupted is not None:
+        lines.append(f"⚠ {state.interrupted.label} is incomplete")
     if state.what is not None and state.what.pending:
         count = len(describe(state.what.plan)) or len(state.what.unplanned) or len(state.what.plan.steps)
         changes, them = ("changes", "them") if count > 1 else ("change", "it")
