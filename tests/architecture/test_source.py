@@ -129,6 +129,26 @@ def test_stages_name_no_kind(module: Path) -> None:
     assert list(_named_kinds(_tree(module))) == []
 
 
+def _raised(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the code, the package and the message of each error; the codes of the language are of forms."""
+    for node in ast.walk(_tree(path)):
+        if not isinstance(node, ast.Call) or len(node.args) < 2 or not isinstance(node.args[0], ast.Constant):
+            continue
+        code = node.args[0].value
+        if isinstance(code, str) and re.fullmatch(r"CHM(0[5-9]|[1-9]\d)\d\d", code):
+            yield code, _name(path).split("/")[0], ast.unparse(node.args[1])
+
+
+def test_a_code_means_one_thing() -> None:
+    """A code that two packages raise has the same message in both: it is what users look up and scripts test for."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for code, package, message in (r for m in MODULES for r in _raised(m)):
+        found.setdefault(code, {}).setdefault(package, set()).add(message)
+    shared = {code: places for code, places in found.items() if len(places) > 1}
+    assert found
+    assert {code: places for code, places in shared.items() if len(set.union(*places.values())) > 1} == {}
+
+
 def _tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:

@@ -84,7 +84,7 @@ def test_a_named_project(tool: Chameleon) -> None:
 @pytest.mark.parametrize("name", ["", " ", "file"])
 def test_a_name_that_cannot_be(tool: Chameleon, name: str) -> None:
     (tool.folder / "file").touch()
-    assert "error[CHM0530]" in tool.run("init", name, status=64).stderr
+    assert "error[CHM0575]" in tool.run("init", name, status=64).stderr
     assert [p.name for p in tool.folder.iterdir()] == ["file"]
 
 

@@ -39,7 +39,7 @@ def test_the_schema_goes_to_the_project_and_nothing_is_to_do(tool: Chameleon) ->
 def test_a_file_is_overwritten_only_by_force(tool: Chameleon) -> None:
     (tool.folder / "schema.cham").write_text("// mine\n")
     done = tool.run("introspect", status=64)
-    assert "CHM0540" in done.stderr
+    assert "CHM0570" in done.stderr
     assert (tool.folder / "schema.cham").read_text() == "// mine\n"
     tool.run("introspect", "--force")
     assert "entity User {" in (tool.folder / "schema.cham").read_text()
@@ -58,8 +58,8 @@ def test_a_directory_gets_a_file_for_each_schema(tool: Chameleon) -> None:
     names = sorted(path.name for path in (tool.folder / "schemas").iterdir())
     assert names == ["_carried.sql", "_database.cham", "blog.cham", "public.cham"]
     tool.run("migrate", "--check")
-    assert "CHM0540" in tool.run("introspect", "-o", "schemas/", status=64).stderr
-    assert "CHM0542" in tool.run("introspect", "-o", "schemas", status=64).stderr
+    assert "CHM0570" in tool.run("introspect", "-o", "schemas/", status=64).stderr
+    assert "CHM0572" in tool.run("introspect", "-o", "schemas", status=64).stderr
 
 
 def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
@@ -104,6 +104,17 @@ def test_json(tool: Chameleon) -> None:
     assert "entity User {" in document["schema"]
     assert document["carried"] == [{"type": "type", "identity": "blog.slug"}]
     assert document["unmodelled"] == [{"type": "view", "identity": "public.active"}]
+
+
+def test_json_and_a_file(tool: Chameleon) -> None:
+    document = json.loads(tool.run("introspect", "--format", "json", "-o", "new.cham").stdout)
+    assert document["written"] == ["new.cham"]
+    assert (tool.folder / "new.cham").read_text(encoding="utf-8") == document["schema"]
+    refused = json.loads(tool.run("introspect", "--format", "json", "-o", "new.cham", status=64).stdout)
+    assert refused["error"]["code"] == "CHM0570"
+    tree = json.loads(tool.run("introspect", "--format", "json", "-o", "tree/").stdout)
+    assert sorted(tree["written"]) == sorted(f"tree/{path.name}" for path in (tool.folder / "tree").iterdir())
+    assert json.loads(tool.run("introspect", "--format", "json").stdout)["written"] == []
 
 
 def test_a_read_only_role_may_do_it(tool: Chameleon) -> None:

@@ -32,30 +32,34 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
 
     URL is a database URL in any form, also env:NAME, $NAME or file:PATH; without it, the project's database is read.
     The database is only read. `chameleon migrate` has nothing to do afterwards. In a project that has versions, writing
-    a file needs standard mode; - works in every mode.
+    a file needs standard mode; - works in every mode. --format json writes a file only if -o names it.
     """
     from chameleondb.workflow.clock import now
     from chameleondb.workflow.introspect import authorize, introspect, write, write_tree
 
     if url is not None:
         app.database_url = url
+    if output is None and app.out.json_wanted:
+        output = STDOUT
     path = app.project.root / "schema.cham" if output is None else app.directory / output
     connection = app.connect(purpose="introspect", read_only=True)
-    if output != STDOUT and not app.out.json_wanted:
+    if output != STDOUT:
         authorize(app.project.data, connection, now)
     found = introspect(connection, schemas)
+    written = []
+    if output is not None and output.endswith("/"):
+        write_tree(path, found.files, force=force)
+        written = [_shown(path / name) for name in found.files]
+    elif output != STDOUT:
+        write(path, found.text, force=force)
+        written = [_shown(path)]
     if app.out.json_wanted:
-        app.out.json(_document(found))
+        app.out.json({**_document(found), "written": written})
     elif output == STDOUT:
         app.out.document(found.text)
-    elif output is not None and output.endswith("/"):
-        files = found.files
-        write_tree(path, files, force=force)
-        for name in files:
-            app.out.result(good("✓"), f" Schema written to {_shown(path / name)}")
     else:
-        write(path, found.text, force=force)
-        app.out.result(good("✓"), f" Schema written to {_shown(path)}")
+        for name in written:
+            app.out.result(good("✓"), f" Schema written to {name}")
     _report(app, found)
 
 

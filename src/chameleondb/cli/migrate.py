@@ -63,11 +63,11 @@ def command(app: App, /, **values: Any) -> int:
 
     options = _Options(**values)
     if options.check + options.dry_run + options.apply > 1:
-        raise UsageError("CHM0510", "--check, --dry-run and --apply exclude each other")
+        raise UsageError("CHM0516", "--check, --dry-run and --apply exclude each other")
     if options.apply:
         return _apply(app, options)
     if options.allow or options.plan is not None or options.adopt or options.skip_verification:
-        raise UsageError("CHM0511", "--allow, --plan, --adopt and --skip-verification go with --apply")
+        raise UsageError("CHM0517", "--allow, --plan, --adopt and --skip-verification go with --apply")
     connection = app.connect(purpose="migrate", read_only=True)
     interrupted = _verify(app, connection)
     what, files = preview_of(app, connection, use_cache=not options.no_cache, recall=True)

@@ -76,12 +76,12 @@ def _root(start: Path, name: str | None) -> Path:
     if name is None:
         return find_project(start).root
     if not name.strip():  # an unset shell variable must not make a project of the directory that happens to be here
-        raise UsageError("CHM0530", "the name of the project is empty", hint="leave it out to use this directory")
+        raise UsageError("CHM0575", "the name of the project is empty", hint="leave it out to use this directory")
     if "://" in name:  # and it may hold a password, which nobody wants in a path
-        raise UsageError("CHM0530", "a project has the name of a directory, not a URL", hint="set DATABASE_URL instead")
+        raise UsageError("CHM0575", "a project has the name of a directory, not a URL", hint="set DATABASE_URL instead")
     root = start / name
     if root.exists() and not root.is_dir():
-        raise UsageError("CHM0530", f"{root} is not a directory", hint="choose another name")
+        raise UsageError("CHM0575", f"{root} is not a directory", hint="choose another name")
     return root.absolute()
 
 

@@ -60,7 +60,7 @@ def introspect(connection: Connection, namespaces: Sequence[str] | None = None) 
     known = user_namespaces(connection)
     for name in namespaces or ():
         if name not in known:
-            raise UsageError("CHM0541", f"there is no schema {name}", hint=f"the database has: {', '.join(known)}")
+            raise UsageError("CHM0571", f"there is no schema {name}", hint=f"the database has: {', '.join(known)}")
     chosen = tuple(namespaces or known) or (DEFAULT_NAMESPACE,)
     schema = read_schema(connection, KINDS, chosen)
     needed = read_needed(connection, chosen)
@@ -82,11 +82,11 @@ def _block(needed: Verbatim) -> str:
 def write_tree(folder: Path, files: Mapping[str, str], *, force: bool = False) -> None:
     """Write several files into a folder, or none.
 
-    Raises: UsageError CHM0540 if one of them exists already and `force` is not given.
+    Raises: UsageError CHM0570 if one of them exists already and `force` is not given.
     """
     taken = [name for name in files if (folder / name).exists()]
     if taken and not force:
-        raise UsageError("CHM0540", f"{folder / taken[0]} exists already", hint="name another folder, or use --force")
+        raise UsageError("CHM0570", f"{folder / taken[0]} exists already", hint="name another folder, or use --force")
     disk.make_directory(folder)
     for name, text in files.items():
         write(folder / name, text, force=force)
@@ -107,14 +107,14 @@ def authorize(data: Path, connection: Connection, now: Callable[[], datetime]) -
 def write(path: Path, text: str, *, force: bool = False) -> None:
     """Write a schema file whole or not at all.
 
-    Raises: UsageError CHM0540 if there is one already and `force` is not given, CHM0542 or CHM0543 if it has no place.
+    Raises: UsageError CHM0570 if there is one already and `force` is not given, CHM0572 or CHM0573 if it has no place.
     """
     if path.is_dir():
         raise UsageError(
-            "CHM0542", f"{path} is a directory", hint=f"name a file, or write {path}/ for one file per schema"
+            "CHM0572", f"{path} is a directory", hint=f"name a file, or write {path}/ for one file per schema"
         )
     if not path.parent.is_dir():
-        raise UsageError("CHM0543", f"there is no folder {path.parent}", hint="make it, or name another file")
+        raise UsageError("CHM0573", f"there is no folder {path.parent}", hint="make it, or name another file")
     data = text.encode("utf-8", "surrogateescape")
     if force:
         disk.replace(path, data)
@@ -123,5 +123,5 @@ def write(path: Path, text: str, *, force: bool = False) -> None:
         disk.create(path, data)
     except FileExistsError:
         raise UsageError(
-            "CHM0540", f"{path} exists already", hint="name another file with -o, or overwrite it with --force"
+            "CHM0570", f"{path} exists already", hint="name another file with -o, or overwrite it with --force"
         ) from None
