@@ -57,6 +57,24 @@ def test_every_command_exists_and_has_help() -> None:
         assert command.help
 
 
+def test_every_command_with_a_result_can_give_it_as_json() -> None:
+    context = click.Context(shell.cli, obj=App())
+    leaves = []
+    for name in shell.commands():
+        command = shell.cli.get_command(context, name)
+        assert command is not None
+        leaves += _leaves(name, command)
+    assert len(leaves) > len(shell.commands())
+    without = [name for name, leaf in leaves if "--format" not in {o for p in leaf.params for o in p.opts}]
+    assert without == ["db psql"]
+
+
+def _leaves(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        return [(name, command)]
+    return [leaf for word, below in command.commands.items() for leaf in _leaves(f"{name} {word}", below)]
+
+
 def test_version() -> None:
     assert _run("--version").stdout == f"chameleon {__version__}\n"
 

@@ -109,6 +109,17 @@ def test_fmt_of_standard_input(project: Path) -> None:
     assert _run(project, "fmt", "-", stdin="entity A{id:int}").stdout == "entity A {\n    id: int,\n}\n"
 
 
+def test_fmt_as_json(project: Path) -> None:
+    (project / "a.cham").write_text("entity A{id:int}")
+    listed = _run(project, "fmt", "a.cham", "--check", "--format", "json")
+    assert (listed.returncode, json.loads(listed.stdout)) == (1, {"format_version": "1.0", "changed": ["a.cham"]})
+    printed = json.loads(_run(project, "fmt", "-", "--format", "json", stdin="entity A{id:int}").stdout)
+    assert (printed["changed"], printed["text"]) == ([], "entity A {\n    id: int,\n}\n")
+    assert (project / "a.cham").read_text() == "entity A{id:int}"
+    assert json.loads(_run(project, "fmt", "a.cham", "--format", "json").stdout)["changed"] == ["a.cham"]
+    assert (project / "a.cham").read_text() == "entity A {\n    id: int,\n}\n"
+
+
 def test_fmt_touches_nothing_if_one_file_is_broken(project: Path) -> None:
     (project / "a.cham").write_text("entity A{id:int}", encoding="utf-8")
     (project / "b.cham").write_text("entity B {", encoding="utf-8")

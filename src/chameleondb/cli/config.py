@@ -76,6 +76,7 @@ def auth() -> None:
 
 
 @auth.command("set-password")
+@format_option
 @click.pass_obj
 def set_password(app: App) -> None:
     """Set the mode password; one that is set already is asked for first.
@@ -93,11 +94,12 @@ def set_password(app: App) -> None:
             lambda: passwords.current(app.out, "Enter current password: "),
             lambda is_only: passwords.new(app.out, is_only=is_only),
         )
-    app.out.result("✅ Mode password changed" if done.before.key else "✅ Mode password set")
+    _told_password(app, "changed" if done.before.key else "set")
     _warn_untold(app, done)
 
 
 @auth.command("reset-password")
+@format_option
 @click.pass_obj
 def reset_password(app: App) -> None:
     """Exchange a lost mode password for a new one. The owner of the database can; it stays visible for ever."""
@@ -111,12 +113,19 @@ def reset_password(app: App) -> None:
         note.detail = "auth reset-password"
         done = modes.reset_password(lambda is_only: passwords.new(app.out, is_only=is_only))
     if done.accepted:
-        app.out.result("✅ This database accepts the present mode password")
+        _told_password(app, "accepted", "This database accepts the present mode password")
         app.out.note("It was reset with another database before; run this again to reset it once more")
     else:
-        app.out.result("✅ Mode password reset")
+        _told_password(app, "reset")
         app.out.note("The vault and the ledger of this database say so from now on, for ever")
     _warn_untold(app, done)
+
+
+def _told_password(app: App, what: str, sentence: str | None = None) -> None:
+    if app.out.json_wanted:
+        app.out.json({"password": what})
+    else:
+        app.out.result(f"✅ {sentence or f'Mode password {what}'}")
 
 
 def _known(key: str) -> str:

@@ -30,6 +30,7 @@ def command() -> None:
 
 @command.command("start")
 @_name
+@format_option
 @click.pass_obj
 def start_command(app: App, name: str | None) -> None:
     """Start a server that runs until `chameleon db stop`."""
@@ -38,18 +39,22 @@ def start_command(app: App, name: str | None) -> None:
     chosen = _chosen(app, name)
     start(chosen)
     app.out.note(good("✓"), f" PostgreSQL {chosen.major} runs: {chosen.home}")
-    app.out.result(chosen.url)
+    _show_url(app, chosen)
 
 
 @command.command("stop")
 @_name
+@format_option
 @click.pass_obj
 def stop_command(app: App, name: str | None) -> int:
     """Stop a server; its data stays."""
     from chameleondb.postgres.embedded import stop
 
     chosen = _chosen(app, name)
-    if not stop(chosen):
+    is_stopped = stop(chosen)
+    if app.out.json_wanted:
+        app.out.json({"name": chosen.home.name, "stopped": is_stopped})
+    if not is_stopped:
         app.out.warn(f"{chosen.home.name} is in use by another command and stops when that ends")
         return 1
     app.out.note(good("✓"), f" {chosen.home.name} is stopped")
@@ -58,13 +63,21 @@ def stop_command(app: App, name: str | None) -> int:
 
 @command.command("url")
 @_name
+@format_option
 @click.pass_obj
 def url_command(app: App, name: str | None) -> None:
     """Print the URL of a server, for other programs; it answers while the server runs."""
     chosen = _chosen(app, name)
     if not chosen.is_running():
         app.out.note("it does not run now: chameleon db start")
-    app.out.result(chosen.url)
+    _show_url(app, chosen)
+
+
+def _show_url(app: App, one: Instance) -> None:
+    if app.out.json_wanted:
+        app.out.json(_facts(one))
+    else:
+        app.out.result(one.url)
 
 
 @command.command("status")

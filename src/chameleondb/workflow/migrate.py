@@ -250,7 +250,7 @@ def apply(
     except DatabaseUnreachable:
         raise  # whether the last COMMIT arrived is unknown; the next run finds out
     except DatabaseError as error:
-        error.hint = "; ".join(filter(None, (error.hint, _what_stays(what.plan))))
+        error.hint = "; ".join(filter(None, ((error.hint or "").rstrip("."), _what_stays(what.plan))))
         raise
     return book.registered.label
 
