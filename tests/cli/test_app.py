@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -240,6 +241,26 @@ def test_a_closed_pipe_is_quiet(words: list[str]) -> None:
     with os.fdopen(write_end, "wb") as pipe:
         done = subprocess.run([*CHAMELEON, *words], stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("words", "status"), [("version --format json", 0), ("nonsense", 64), ("fmt -", 0)])
+def test_a_closed_stream_is_no_fault(words: str, status: int, closed: str, project: Path) -> None:
+    line = f"{shlex.join(CHAMELEON)} {words} {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, "CHM9000" in done.stdout + done.stderr) == (status, False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("words", [["version"], ["version", "--format", "json"], ["nonsense", "--format", "json"]])
+def test_a_full_disk_behind_stdout_is_told_on_stderr(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*CHAMELEON, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode in (1, 64)
+    assert done.stderr.startswith("error[CHM05")
+    assert "Traceback" not in done.stderr
 
 
 def test_shells_can_complete_words() -> None:

@@ -172,6 +172,7 @@ _CLOSED_PIPE = 141  # what a shell reports for a process that SIGPIPE ended
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit status and never raises for a user's mistake."""
+    _replace_closed_streams()
     try:
         status = _run(list(arguments))
         sys.stdout.flush()
@@ -180,6 +181,15 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout = io.StringIO()
         return _CLOSED_PIPE
     return status
+
+
+def _replace_closed_streams() -> None:
+    """Stand in for streams that were closed before we began, as ``>&-`` does."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Its number is the next that is free: no connection may get it, for programs that we start would use it.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
 
 
 def _run(arguments: list[str]) -> int:
@@ -218,7 +228,13 @@ def _report(app: App, error: Exception) -> int:
     known = _known(error)
     # Whoever gives a URL where a name is expected would otherwise read its password in the message.
     known.message = mask_logins(known.message)
-    app.out.error(known)
+    try:
+        app.out.error(known)
+    except OSError as second:  # stdout takes no JSON
+        if isinstance(second, BrokenPipeError):
+            raise
+        app.out.format = "text"
+        app.out.error(known)
     return known.exit_status
 
 
