@@ -55,6 +55,14 @@ def _get(tool: Chameleon) -> dict[str, str | None]:
     return dict(document)
 
 
+def test_without_a_vault_the_mode_is_readonly(project: Path) -> None:
+    tool = Chameleon(project, "")
+    tool.write(V1)
+    done = tool.run("config", "get", "mode")
+    assert (done.stdout, done.stderr) == ("readonly\n", "vault not initialized: run `chameleon init`\n")
+    assert _get(tool) == {"mode": "readonly", "vault": None, "ledger": None, "until": None}
+
+
 def _history(tool: Chameleon) -> History:
     verified = Store(tool.folder / ".chameleon", lambda: datetime.now(UTC)).read()
     assert verified.history is not None

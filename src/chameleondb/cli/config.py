@@ -42,7 +42,7 @@ def get(app: App, key: str | None) -> None:
     if key is None:
         return settings.show_all(app, lambda: _look(app))
     if _known(key) == "mode":
-        return _show_mode(app, _look(app))
+        return _show_mode(app)
     return settings.show(app, key)
 
 
@@ -164,7 +164,16 @@ def _look(app: App) -> Force:
     return force
 
 
-def _show_mode(app: App, force: Force) -> None:
+def _show_mode(app: App) -> None:
+    from chameleondb.cli.settings import MODE_DEFAULT
+
+    try:
+        force = _look(app)
+    except UsageError as error:  # there is no vault, and so no other mode
+        if app.out.json_wanted:
+            return app.out.json({"mode": MODE_DEFAULT, "vault": None, "ledger": None, "until": None})
+        app.out.result(MODE_DEFAULT)
+        return app.out.note(f"{error.message}: {error.hint}")
     if app.out.json_wanted:
         return app.out.json(_document(force))
     app.out.result(force.mode.label)

@@ -30,6 +30,8 @@ KEYS = {
 }
 """What a user may write, and the key that it means."""
 
+MODE_DEFAULT = "readonly"
+
 _DEFAULT = "default"
 
 
@@ -81,7 +83,7 @@ def _mode(look: Callable[[], Force]) -> Setting:
     try:
         force = look()
     except UsageError as error:
-        return Setting("readonly", error.message)
+        return Setting(MODE_DEFAULT, error.message)
     return Setting(force.mode.label, "vault" if force.ledger is None else "the stricter of vault and ledger")
 
 
