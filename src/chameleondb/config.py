@@ -168,8 +168,18 @@ def _dot_env(project: Project, env: Mapping[str, str]) -> tuple[str, dict[str, s
     import io
 
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    values = dotenv_values(stream=io.StringIO(read_text(path)))
+    found = list(parse_stream(io.StringIO(read_text(path))))
+    for line in found:
+        # Lines for others are theirs to mend; this one would be missed without a word.
+        if line.error and "DATABASE_URL" in line.original.string:
+            where = f"{named or '.env'}:{line.original.line}"
+            raise UsageError(
+                "CHM0508", f"{where}: DATABASE_URL cannot be read", hint="write DATABASE_URL=… in one line"
+            )
+    readable = "".join(line.original.string for line in found if not line.error)
+    values = dotenv_values(stream=io.StringIO(readable))
     return named or ".env", {name: value for name, value in values.items() if value}
 
 

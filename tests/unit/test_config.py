@@ -267,6 +267,19 @@ def test_the_configuration_may_refer_to_dot_env(tmp_path: Path) -> None:
         database_setting(project, environment={}, dot_env=False)
 
 
+@pytest.mark.parametrize("line", ['DATABASE_URL="postgres://a:secret@h/d', "DATABASE_URL: postgres://a:secret@h/d"])
+def test_a_line_of_dot_env_that_cannot_be_read_is_told_by_its_place(
+    tmp_path: Path, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text(f"# of others\nFOO='\n{line}\n")
+    project = find_project(_write(tmp_path, ""))
+    with pytest.raises(UsageError, match=r"^\.env:3: DATABASE_URL cannot be read$"):
+        database_setting(project, environment={})
+    (tmp_path / ".env").write_text("FOO='\nDATABASE_URL=postgres://mine\n")
+    assert database_setting(project, environment={}).value == "postgres://mine"
+    assert caplog.text == ""
+
+
 def test_dot_env_is_read_from_the_root_only(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=postgres://above\n")
     root = tmp_path / "project"
