@@ -188,3 +188,11 @@ def test_control_characters_of_an_author_do_not_reach_the_terminal(tool: Chamele
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "├─ Author: mia\\u001b[31m" in text
+
+
+def test_a_table_is_told_as_the_preview_told_it(tool: Chameleon) -> None:
+    tool.write("entity User {\n    id: bigint primary,\n    email: string unique index check (email > ''),\n}\n")
+    told = tool.run("migrate").stdout.splitlines()[1]
+    assert told == "  + table users (2 columns, 1 primary key, 1 unique, 1 check)"
+    tool.run("migrate", "--apply")
+    assert told in tool.run("journal", "schema", "v001").stdout.splitlines()

@@ -67,8 +67,10 @@ def _contents(plan: Plan) -> dict[Identity, str]:
             parent = KIND_OF[type(change.new)].parent(change.new)
             if parent is not None:
                 inside.setdefault(parent, Counter())[type(change.new)] += 1
+    # In one order, whether they come from files, from a database or from a version.
     return {
-        parent: f" ({', '.join(_number(model, n) for model, n in counts.items())})" for parent, counts in inside.items()
+        parent: f" ({', '.join(_number(model, counts[model]) for model in KIND_OF if model in counts)})"
+        for parent, counts in inside.items()
     }
 
 
