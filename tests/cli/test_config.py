@@ -282,8 +282,10 @@ def test_wrong_passwords_are_recorded_and_have_to_wait(bare: Chameleon) -> None:
         (None, 0, 64),
     ],
 )
-def test_a_password_in_a_file(bare: Chameleon, content: str | None, mode: int, status: int) -> None:
-    path = bare.folder.parent / "secret"
+def test_a_password_in_a_file(
+    bare: Chameleon, content: str | None, mode: int, status: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("outside") / "secret"
     if content is not None:
         path.write_bytes(content.encode())
         path.chmod(mode)

@@ -173,13 +173,14 @@ _CLOSED_PIPE = 141  # what a shell reports for a process that SIGPIPE ended
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit status and never raises for a user's mistake."""
     _replace_closed_streams()
+    status = 1
     try:
         status = _run(list(arguments))
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout at exit and would complain once more.
         sys.stdout = io.StringIO()
-        return _CLOSED_PIPE
+        return _CLOSED_PIPE if isinstance(error, BrokenPipeError) else status
     return status
 
 
