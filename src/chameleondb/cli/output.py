@@ -124,6 +124,7 @@ class Output:
     def json(self, value: dict[str, Any]) -> None:
         """Print the result as one JSON document in ASCII, with its ``format_version``."""
         sys.stdout.write(json.dumps({"format_version": FORMAT_VERSION, **value}, indent=2) + "\n")
+        sys.stdout.flush()
 
     def note(self, *parts: Part) -> None:
         """Say something on stderr, unless ``-q`` was given."""
