@@ -84,7 +84,7 @@ def diff(
     gone = [i for i in source.objects if i not in target.objects and i not in adopted]
     owned = managed() if gone else frozenset()
     former = {r.new: r.old for r in (*inferred, *renames)}
-    unmanaged = tuple(i for i in gone if i not in owned and _former(source.objects[i], former, kinds) not in owned)
+    unmanaged = tuple(i for i in gone if i not in owned and present_name(i, source, former, kinds) not in owned)
     kept = adopted.union(unmanaged)
     visible = source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source
     ctx = context(source) if context else Context(source, target, kinds, hints=hints)
@@ -98,15 +98,15 @@ def diff(
     )
 
 
-def _former(obj: Object, former: Mapping[Identity, Identity], kinds: Kinds) -> Identity:
-    """Return what an object was called before the renames, be it because its table was renamed, or moved."""
-    identity = obj.id
+def present_name(identity: Identity, source: Schema, former: Mapping[Identity, Identity], kinds: Kinds) -> Identity:
+    """Return what something of the renamed `source` is called in the database: its table may be renamed, or moved."""
     if identity in former:
         return former[identity]
     if identity.space in ("column", "constraint") and identity.table in former:
         return Identity(identity.space, (*former[identity.table].path, identity.name))
-    table = former.get(kinds[type(obj)].moves_with(obj) or identity)
-    return Identity(identity.space, (table.path[0], *identity.path[1:])) if table else identity
+    obj = source.get(identity)
+    moved = former.get(kinds[type(obj)].moves_with(obj) or identity) if obj is not None else None
+    return Identity(identity.space, (moved.path[0], *identity.path[1:])) if moved else identity
 
 
 def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple[str, ...]]) -> dict[Identity, Hint]:

@@ -72,7 +72,7 @@ def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
 
 
 def test_a_file_needs_a_folder(tool: Chameleon) -> None:
-    assert "CHM0543" in tool.run("introspect", "-o", "nowhere/schema.cham", status=64).stderr
+    assert "CHM0573" in tool.run("introspect", "-o", "nowhere/schema.cham", status=64).stderr
 
 
 def test_one_schema_can_be_chosen(tool: Chameleon) -> None:

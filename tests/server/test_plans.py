@@ -103,8 +103,12 @@ def test_what_a_view_reads_does_not_change_under_it(db: Database, change: str) -
     assert db.rows("SELECT a FROM v") == [(2,)]
 
 
-@pytest.mark.parametrize("was", ["", 'was "t"'])
-def test_what_nobody_declared_goes_with_its_column_only_with_consent(db: Database, was: str) -> None:
+@pytest.mark.parametrize(
+    ("was", "name", "table"), [("", "t", "t"), ('was "t"', "v", "v"), ('in crm was public."t"', "t", "crm.t")]
+)
+def test_what_nobody_declared_goes_with_its_column_only_with_consent(
+    db: Database, was: str, name: str, table: str
+) -> None:
     db.run(_table("a: int", "b: int"))
     db.execute(
         "CREATE INDEX theirs ON t (b)",
@@ -112,13 +116,12 @@ def test_what_nobody_declared_goes_with_its_column_only_with_consent(db: Databas
         "CREATE STATISTICS pair ON a, b FROM t",
         "CREATE INDEX kept ON t (a)",
     )
-    after = _table("a: int", name="v" if was else "t", was=was)
-    table, key = ("v", "drops-unmanaged:v.b") if was else ("t", "drops-unmanaged:t.b")
+    after, key = _table("a: int", name=name, was=was), f"drops-unmanaged:{table}.b"
     plan = db.plan(after).plan
     (hazard,) = (h for h in plan.hazards if h.key == key)
     gone = "index public.theirs, statistics object public.pair, table constraint rule on public.t"
     assert hazard.detail.endswith(f": {gone}")
-    assert [str(i) for i in plan.unmanaged] == ["kept"]
+    assert [i.name for i in plan.unmanaged] == ["kept"]
     assert plan.unmodelled == ()
     with pytest.raises(ConsentNeeded):
         db.run(after, allow=())

@@ -83,6 +83,8 @@ def _create(obj: Comment, context: Context) -> list[Step]:
 
 
 def _drop(obj: Comment, context: Context) -> list[Step]:
+    if obj.id in context.target:  # what it is about is made anew, and so described anew
+        return []
     return [replace(_statement(obj.target, None, context), needs=(), drops=(obj.id,))]
 
 

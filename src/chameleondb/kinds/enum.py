@@ -16,7 +16,6 @@ from chameleondb.model.schema import Schema
 from chameleondb.names import (
     DEFAULT_NAMESPACE,
     Identity,
-    comment,
     label,
     literal,
     namespace,
@@ -201,15 +200,7 @@ def _rebuild(new: Enum, context: Context) -> list[Step]:
     for column in _columns(new, context.source, context.target):
         if column.generated is None:  # which gives way
             steps += _convert(column, context)
-    return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}"), *_describe_again(new, context)]
-
-
-def _describe_again(obj: Enum, context: Context) -> list[Step]:
-    """Return the step for a comment that stays as it is, on the type that was made anew."""
-    kept = context.target.get(comment(obj.id))
-    if kept is None or context.source.get(kept.id) != kept:
-        return []
-    return [replace(step, creates=()) for step in context.kinds[type(kept)].create(kept, context)]
+    return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}")]
 
 
 def _gone(old: Enum, new: Enum) -> str:

@@ -16,7 +16,7 @@ from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
-from chameleondb.diff import Action, Change, Difference, diff, unfollowed
+from chameleondb.diff import Action, Change, Difference, diff, present_name, unfollowed
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan, UsageError
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
@@ -314,8 +314,9 @@ def _companions(
 ) -> dict[Identity, tuple[Companion, ...]]:
     """Find what nobody declared and PostgreSQL would drop with a column or table."""
     drops = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
-    dropped = {i: _present(i, difference.former) for i in drops if i.space in ("column", "relation")}
-    unmanaged = {_present(i, difference.former): i for i in difference.unmanaged}
+    present = functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
+    dropped = {i: present(i) for i in drops if i.space in ("column", "relation")}
+    unmanaged = {present(i): i for i in difference.unmanaged}
     keys = {u.key for u in source.unmodelled}
     found = read_companions(connection, dropped, {*unmanaged, *keys})
     named = {
@@ -326,13 +327,6 @@ def _companions(
         if identity.space == "column" and identity.table in dropped:
             named.setdefault(identity.table, []).append(Companion("column", str(identity), identity))
     return {identity: tuple(companions) for identity, companions in named.items()}
-
-
-def _present(identity: Identity, former: Mapping[Identity, Identity]) -> Identity:
-    """Return what something is called before the renames, be it because its table is renamed."""
-    if identity not in former and identity.space in ("column", "constraint") and identity.table in former:
-        return Identity(identity.space, (*former[identity.table].path, identity.name))
-    return former.get(identity, identity)
 
 
 def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:

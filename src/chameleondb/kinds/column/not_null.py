@@ -91,12 +91,12 @@ def _helper(obj: Column, source: Schema) -> tuple[Identity, bool]:
     A run that was interrupted may have left it; what is called so and says something else is somebody's own.
     """
     table = obj.id.table
-    names = (object_name(table.name, obj.id.name, f"filled{number or ''}") for number in itertools.count())
-    for helper in (constraint(table, name) for name in names):
+    for number in itertools.count():
+        helper = constraint(table, object_name(table.name, obj.id.name, f"filled{number or ''}"))
         found = source.get(helper)
         if found is None or getattr(found, "expression", None) == f"{quote(obj.id.name)} IS NOT NULL":
-            break
-    return helper, found is not None
+            return helper, found is not None
+    raise AssertionError
 
 
 def adopts(new: Column, source: Schema) -> Identity | None:

@@ -1,11 +1,11 @@
-ALTER TABLE users DROP CONSTRAINT "some";
 DROP INDEX paying;
+ALTER TABLE users DROP CONSTRAINT "some";
 ALTER TYPE public.plan RENAME TO plan_old;
 CREATE TYPE public.plan AS ENUM ('free', 'pro');
 ALTER TABLE users ALTER COLUMN plan TYPE public.plan USING plan::text::public.plan;
 DROP TYPE public.plan_old;
 ALTER TABLE users ADD CONSTRAINT "some" CHECK (plan <> 'free'::public.plan);
 CREATE INDEX paying ON users(id) WHERE plan = 'pro'::public.plan;
-COMMENT ON TYPE public.plan IS 'What they pay.';
 COMMENT ON CONSTRAINT "some" ON users IS 'Nobody is left.';
 COMMENT ON INDEX paying IS 'Those who pay.';
+COMMENT ON TYPE public.plan IS 'What they pay.';

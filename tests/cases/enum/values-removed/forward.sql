@@ -1,4 +1,3 @@
-COMMENT ON TYPE public.mood IS NULL;
 ALTER TABLE people DROP CONSTRAINT people_mood_fkey;
 DROP INDEX calm;
 DROP INDEX idx_people_shown;
