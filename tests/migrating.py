@@ -34,6 +34,7 @@ class Heard:
     missed: list[str | None] = field(default_factory=list)
     on_begun: Callable[[Step], None] = lambda _: None
     on_missed: Callable[[], None] = lambda: None
+    on_batch: Callable[[], None] = lambda: None
 
     def step_begun(self, step: Step) -> None:
         self.on_begun(step)
@@ -43,6 +44,7 @@ class Heard:
 
     def batch_done(self, step: Step, number: int, pages: int, total: int) -> None:  # noqa: ARG002
         self.batches.append((number, pages, total))
+        self.on_batch()
 
     def lock_missed(self, step: Step, attempt: int, blockers: str | None) -> None:  # noqa: ARG002
         self.missed.append(blockers)

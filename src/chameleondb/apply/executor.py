@@ -6,8 +6,8 @@ Rules:
   rolled back and tried again, with growing and jittered pauses, until the deadline;
 - CREATE INDEX CONCURRENTLY waits as long as it must: its own lock blocks neither reads nor writes, and a timeout would
   only leave an invalid index behind;
-- a large table is filled by passes over its pages, a few per transaction, until a pass finds nothing to fill: each
-  page is read once a pass, however many rows there are;
+- a large table is filled by passes over its pages, a few per transaction, until a pass finds nothing to fill, or only
+  what others have added meanwhile: each page is read once a pass, however many rows there are;
 - what runs outside a transaction is announced before and recorded after, each in a transaction of its own;
 - why a run stopped is recorded, too, if that is possible;
 - whatever happens, no transaction stays open.
@@ -196,13 +196,17 @@ class Executor:
         self.book.undone()
 
     def _fill(self, step: Step, table: Identity) -> None:
-        """Run the step on every page there is, until nothing is left of what others move behind its back."""
+        """Run the step on every page there is, until nothing is left of what others move behind its back.
+
+        Rows that others go on adding without the field would never let it end: it ends when there are no fewer.
+        """
+        filled = 0
         for number in itertools.count(1):
-            total, filled = self.session.pages(table), 0
+            total, before, filled = self.session.pages(table), filled, 0
             for start in range(0, total, BATCH_PAGES):
                 filled += self._batch(step, start)
                 self.watcher.batch_done(step, number, min(start + BATCH_PAGES, total), total)
-            if filled == 0:
+            if filled == 0 or (number > 2 and filled >= before):
                 return
 
     def _batch(self, step: Step, start: int) -> int:

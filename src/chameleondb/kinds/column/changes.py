@@ -129,11 +129,12 @@ def _add(obj: Column, context: Context) -> list[Step]:
     if fill is None and isinstance(old := context.replaced.get(obj.id), Column) and old.generated:
         fill = old.generated.expression  # what readers saw in a virtual column
     bare = replace(obj, not_null=None, default=None)
-    steps = [_add_column(bare, context, Effort.CATALOG)]
+    steps, again = [_add_column(bare, context, Effort.CATALOG)], None
     if obj.default is not None:
         steps.append(alter_step(obj, f"SET DEFAULT {obj.default}"))
     if fill is not None and not (facts.rows == 0 and facts.exact):
         steps.append(_fill(obj, fill, context, batched=required))
+        again = steps[-1] if steps[-1].batched and obj.default is None else None
     if required:
         if fill is None and not (facts.rows == 0 and facts.exact):
             raise PlanError(
@@ -141,7 +142,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
                 f"{obj.id} is required, but {obj.id.table} has {facts.rows_text} and nothing to fill it with",
                 hint=f"add a default, add backfill (expression), or make it nullable: {obj.id.name}: …?",
             )
-        steps += enforce_not_null(obj, context)
+        steps += enforce_not_null(obj, context, again)
     return steps
 
 
@@ -341,7 +342,9 @@ def _require(obj: Column, context: Context) -> list[Step]:
     assert obj.not_null is not None
     if not obj.not_null.validated:
         return [add_not_null(obj, " NOT VALID")]
-    return [*_fill_nulls(obj, context), *enforce_not_null(obj, context)]
+    fill = _fill_nulls(obj, context)
+    again = fill[0] if fill and fill[0].batched and obj.default is None else None
+    return [*fill, *enforce_not_null(obj, context, again)]
 
 
 def _fill_nulls(obj: Column, context: Context) -> list[Step]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from chameleondb.kind import Context
-from chameleondb.kinds.clauses import alter_table, by_itself, exclusive, validate_constraint
+from chameleondb.kinds.clauses import alter_table, exclusive, validate_constraint
 from chameleondb.kinds.column.model import Column
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity, constraint, object_name, quote
-from chameleondb.steps import Effort, Hazard, Step
+from chameleondb.steps import Effort, Hazard, Step, Transaction
 
 
 def alter_column(obj: Column) -> str:
@@ -56,8 +57,11 @@ def add_not_null(obj: Column, suffix: str = "") -> Step:
     )
 
 
-def enforce_not_null(obj: Column, context: Context) -> list[Step]:
-    """Enforce NOT NULL: at once on a small table, without a locked scan on a large one."""
+def enforce_not_null(obj: Column, context: Context, fill: Step | None = None) -> list[Step]:
+    """Enforce NOT NULL: at once on a small table, without a locked scan on a large one.
+
+    `fill` is what has filled a large table before: it is said again when no more rows can come that need it.
+    """
     table, rule = obj.id.table, obj.not_null
     assert rule is not None
     version = context.facts.server_version
@@ -70,8 +74,7 @@ def enforce_not_null(obj: Column, context: Context) -> list[Step]:
         return [*enforce, drop] if left else enforce
     if version >= 180000:
         name = rule.name or _default_name(obj)
-        steps = [add_not_null(obj, " NOT VALID"), validate_constraint(constraint(table, name))]
-        enforce = by_itself(steps, table, context)
+        enforce = _online([add_not_null(obj, " NOT VALID")], constraint(table, name), fill)
         return [*enforce, drop] if left else enforce
     check = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(helper.name)}"
@@ -80,9 +83,14 @@ def enforce_not_null(obj: Column, context: Context) -> list[Step]:
         needs=(obj.id,),
         locks=exclusive(table),
     )
-    prove = [*([] if left else [check]), validate_constraint(helper)]
     # A valid CHECK proves it, so SET NOT NULL does not scan; with it goes the helper.
-    return [*by_itself(prove, table, context), alter_step(obj, "SET NOT NULL"), drop]
+    return [*_online([] if left else [check], helper, fill), alter_step(obj, "SET NOT NULL"), drop]
+
+
+def _online(add: list[Step], rule: Identity, fill: Step | None) -> list[Step]:
+    """Return the steps that add a rule and look at the rows, each of them committed by itself."""
+    *before, validate = (replace(step, transaction=Transaction.OWN) for step in (*add, validate_constraint(rule)))
+    return [*before, *([fill] if fill else []), validate]
 
 
 def _helper(obj: Column, source: Schema) -> tuple[Identity, bool]:
