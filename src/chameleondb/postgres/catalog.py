@@ -7,7 +7,7 @@ claims is returned as unmodelled. What others change while it is read is read ag
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,30 +42,37 @@ def read_schema(
     not come to an end.
     """
     kinds, paths = list(kinds), None if tables is None else [table.path for table in tables]
-    known: set[int] = set()
+    known: set[int] = set()  # of whom a snapshot knows that was taken after they were seen
     for pause_s in _PAUSES_S:
         with translated(), snapshot(connection):
-            try:
-                schema = _read(connection, kinds, namespaces, paths, unmodelled=unmodelled)
-            except pg.InternalError_:  # "cache lookup failed": what was to be printed is gone
-                if pause_s == 0:
-                    raise
-                schema = None
-            except psycopg.Error:
-                raise
-            except Exception:  # what was to be printed is gone, and NULL is read
-                if not read_changes(connection, namespaces) - known:
-                    raise
-                schema = None
-            if schema is not None:
-                changes = read_changes(connection, namespaces)
-                if not changes - known:
-                    return schema
-                known |= changes
+            schema = _unless_gone(
+                lambda: _read(connection, kinds, namespaces, paths, unmodelled=unmodelled),
+                lambda: read_changes(connection, namespaces) - known,
+                is_last=pause_s == 0,
+            )
+            changes = read_changes(connection, namespaces) if schema is not None else set()
+        if schema is not None and changes <= known:
+            return schema
+        known.update(changes)
         time.sleep(pause_s)
     raise DatabaseError(
         "CHM4024", "others are changing the schema while it is read", hint="try again when they are done"
     )
+
+
+def _unless_gone(read: Callable[[], Schema], changes: Callable[[], set[int]], *, is_last: bool) -> Schema | None:
+    """Return what is read; None if it fails because something that was to be printed is gone."""
+    try:
+        return read()
+    except pg.InternalError_:  # "cache lookup failed": nothing more can be asked in this snapshot
+        if is_last:
+            raise
+    except psycopg.Error:
+        raise
+    except Exception:  # NULL in the place of a definition; without a change, the mistake is ours
+        if not changes():
+            raise
+    return None
 
 
 def _read(
