@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -229,10 +230,19 @@ def _snippet(source: Source, marks: list[_Mark], margin: str) -> list[str]:
             shown = (mark.line, start)
             lines.append(f"{mark.line:>{len(margin)}} | {visible(text)}")
         first = mark.column - 1 - start
-        pad = "".join("\t" if c == "\t" else " " for c in visible(text[:first]))
-        width = len(visible(text[first : first + mark.width])) or 1
+        pad = "".join("\t" if c == "\t" else " " * _cells(c) for c in visible(text[:first]))
+        width = sum(map(_cells, visible(text[first : first + mark.width]))) or 1
         lines.append(f"{margin} | {pad}{mark.sign * width} {visible(mark.text)}".rstrip())
     return lines
+
+
+def _cells(character: str) -> int:
+    """Return how many cells of a terminal a character takes (Unicode Standard Annex 11)."""
+    if character.isascii():
+        return 1
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 # Of a longer line, only the part around the mark is shown.

@@ -156,6 +156,12 @@ def test_the_text_form() -> None:
     )
 
 
+def test_marks_stand_below_what_they_mark_also_behind_wide_characters() -> None:
+    (found,) = mistakes('entity User { id: int primary, "名前e\u0301": strnig }')
+    text, marks = render([found]).splitlines()[3:5]
+    assert marks.index("^") == text.index("strnig") + 2 - 1  # two characters take two cells, one takes none
+
+
 def test_hidden_characters_are_shown() -> None:
     (found,) = mistakes('entity User { id: int primary, "a\u202eb\x1b": strnig }')
     text = render([found])
