@@ -176,7 +176,10 @@ def _effective(found: Mapping[Identity, Identity], present: Container[Identity])
 
 
 def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rename]:
-    """Pair objects below one parent that differ in nothing but a name that carries no data."""
+    """Pair objects below one parent that differ in nothing but a name that carries no data.
+
+    Such a name may go to another object in the same plan: PostgreSQL numbers the names of what nobody named.
+    """
 
     def payload(obj: Object) -> tuple[Any, ...]:
         kind = kinds[type(obj)]
@@ -184,19 +187,19 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
         return (kind.name, obj.id.path[0], kind.parent(obj), *values)
 
     def candidates(of: Schema, other: Schema) -> Iterable[Object]:
-        return (o for i, o in of.objects.items() if i not in other.objects and kinds[type(o)].inferred_rename(o))
+        return (o for i, o in of.objects.items() if kinds[type(o)].inferred_rename(o) and other.objects.get(i) != o)
 
     free: dict[tuple[Any, ...], list[Identity]] = {}
     for obj in candidates(source, target):
         free.setdefault(payload(obj), []).append(obj.id)
     if not free:
         return []
-    pairs = []
+    pairs = {}
     for obj in candidates(target, source):
         olds = free.get(payload(obj))
         if olds:
-            pairs.append(Rename(olds.pop(0), obj.id))
-    return pairs
+            pairs[olds.pop(0)] = obj.id
+    return [Rename(old, new) for old, new in _effective(pairs, source.objects).items()]
 
 
 def _rename_changes(renames: list[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
