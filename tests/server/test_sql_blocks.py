@@ -53,6 +53,57 @@ def test_only_what_is_missing_is_run(database: str, tmp_path: Path) -> None:
         assert change.statements == ["CREATE VIEW emails AS SELECT email FROM users"]
 
 
+BETWEEN = {
+    "a domain over an enum": """
+        enum K { a, b }
+        sql ''' CREATE DOMAIN dk AS k '''
+        entity T { id: bigint primary, k: dk }""",
+    "a composite type over an enum": """
+        enum K { a, b }
+        entity T { id: bigint primary, k: pair? }
+        sql ''' CREATE TYPE pair AS (one k, two k) '''""",
+    "a function over a table, for another that comes first": """
+        entity A { id: bigint primary, z: bigint default newest() }
+        sql ''' CREATE FUNCTION newest() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT max(id) FROM later $$ '''
+        entity Later table "later" { id: bigint primary }""",
+    "types on types, a table between them": """
+        enum K { a, b }
+        sql ''' CREATE DOMAIN dk AS k; CREATE DOMAIN dt AS ts CHECK ((VALUE).k::text <> 'b') '''
+        entity T { id: bigint primary, k: dk }
+        entity A { id: bigint primary, t: dt?, z: Z? via z_id, z_id: bigint? }
+        entity Z { id: bigint primary, a: A? via a_id, a_id: bigint? }""",
+    "a key of a table that the language has no word for": """
+        enum K { a, b }
+        entity A { id: bigint primary, k: K, logs: table "public"."logs" (k) via k }
+        sql ''' CREATE TABLE logs (k k PRIMARY KEY) PARTITION BY LIST (k) '''""",
+    "a table in a namespace that is declared": """
+        sql ''' CREATE DOMAIN blog.slug AS text '''
+        entity A in blog { id: bigint primary, slug: blog.slug }""",
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+@pytest.mark.parametrize("before", ["", "enum K { a }", "enum K { a, b } entity T { id: bigint primary, k: K }"])
+def test_a_statement_runs_after_what_it_needs_and_before_what_needs_it(
+    name: str, before: str, database: str, tmp_path: Path
+) -> None:
+    schema = BETWEEN[name].replace("'''", '"""')
+    build(database, before, tmp_path)
+    build(database, schema, tmp_path)
+    with planned(database, schema, tmp_path) as change:
+        assert change.statements == []
+        assert not change.preview.pending
+
+
+def test_a_statement_runs_when_its_tables_are_what_they_will_be(database: str, tmp_path: Path) -> None:
+    view = 'sql """ CREATE VIEW v AS SELECT * FROM users """'
+    build(database, "entity User { id: bigint primary, age: int? }", tmp_path)
+    build(database, f"entity User {{ id: bigint primary, name: string? }} {view}", tmp_path)
+    with psycopg.connect(database) as connection:
+        columns = connection.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'v'::regclass ORDER BY attnum")
+        assert columns.fetchall() == [("id",), ("name",)]
+
+
 def test_what_differs_is_told_and_pending(database: str, tmp_path: Path) -> None:
     build(database, TABLES + BLOCKS, tmp_path)
     with planned(database, TABLES + BLOCKS.replace("'%@%'", "'%@%.%'"), tmp_path) as change:

@@ -5,10 +5,12 @@ Every step is a node. The edges read as sentences:
 - what a step needs is created, and has finished changing, before it;
 - what refers to a dropped object is dropped or changed before it;
 - the dropped half of a replacement comes before the created half;
-- a dependent is dropped before what it depends on changes.
+- a dependent is dropped before what it depends on changes;
+- a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
 
 Among the steps that are free, the smallest key runs first: creations and changes by kind and place, drops last. So the
-order depends on nothing but the two schemas.
+order depends on nothing but the two schemas. Statements of sql blocks that need nothing declared come first of all,
+others when nothing else is free: a view is best made of what its tables become.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from chameleondb.diff import Action, Change
@@ -30,8 +33,35 @@ Kinds = Mapping[type[Any], Kind[Any]]
 Key = tuple[Any, ...]
 
 
-def order(changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds) -> list[Step]:
-    """Return the steps of all changes in the order in which they can run.
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """In which round the shadow took what: the statements of sql blocks to run, and declared objects after the first.
+
+    In each round, the statements went before the objects.
+    """
+
+    blocks: Mapping[int, tuple[Step, ...]] = field(default_factory=dict)
+    late: Mapping[Identity, int] = field(default_factory=dict)
+
+    def of(self, identity: Identity) -> int:
+        """Return the round of an object; of a constraint that it does not know by name, the last of its table's."""
+        if identity.space == "constraint" and identity not in self.late:
+            identity = unnamed(identity)
+        return self.late.get(identity, 1)
+
+
+def unnamed(identity: Identity) -> Identity:
+    """Return what stands for all constraints of a table whose names PostgreSQL chooses."""
+    return Identity("constraint", (*identity.table.path, ""))
+
+
+_NO_ROUNDS = Rounds()
+
+
+def order(
+    changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds, rounds: Rounds = _NO_ROUNDS
+) -> list[Step]:
+    """Return the steps of all changes, and those of sql blocks, in the order in which they can run.
 
     Renames, already in order, come first, after what they need. Raises PlanError CHM1005 when the changes need each
     other in a circle.
@@ -42,6 +72,7 @@ def order(changes: Sequence[Change], source: Schema, target: Schema, kinds: Kind
     rest = [c for c in changes if c.action is not Action.RENAME and c.id not in before]
     graph = _Graph(rest, kinds)
     graph.connect(source, target)
+    graph.insert(rounds)
     return [*(s for c in before.values() for s in c.steps), *renames, *graph.sorted()]
 
 
@@ -53,6 +84,7 @@ class _Graph:
         self.keys: list[Key] = []
         self.after: defaultdict[int, set[int]] = defaultdict(set)  # node → nodes that must follow it
         self.first: dict[Identity, int] = {}  # of the steps that create it
+        self.made: list[tuple[Identity, int, int]] = []  # what is created or changed, its first and its last step
         self.creates: dict[Identity, int] = {}
         self.drops: dict[Identity, int] = {}
         self.alters: dict[Identity, list[int]] = {}
@@ -80,6 +112,8 @@ class _Graph:
             nodes.append(node)
         for first, second in itertools.pairwise(nodes):
             self.after[first].add(second)
+        if nodes and not drop:
+            self.made.append((change.id, nodes[0], nodes[-1]))
         if change.action is Action.ALTER:
             self.alters[change.id] = nodes
             for identity in change.unsettles if nodes else ():
@@ -101,6 +135,28 @@ class _Graph:
                 self._connect_create(change, change.new, target)
             elif change.old is not None:
                 self._connect_alter(change, source, target)
+
+    def insert(self, rounds: Rounds) -> None:
+        """Put the statements of sql blocks between the steps of what they need and of what needs them."""
+        ends: list[tuple[int, int, int]] = []  # round, first and last node
+        for number, steps in sorted(rounds.blocks.items()):
+            nodes = range(len(self.steps), len(self.steps) + len(steps))
+            self.steps += steps
+            # Beyond every rank, or before.
+            self.keys += [(number > 1, number if number > 1 else -1, n) for n in range(len(steps))]
+            for first, second in itertools.pairwise(nodes):
+                self.after[first].add(second)
+            if ends:
+                self.after[ends[-1][2]].add(nodes[0])
+            ends.append((number, nodes[0], nodes[-1]))
+        for identity, first, last in self.made if ends else ():
+            own = rounds.of(identity)
+            earlier = [end for number, _, end in ends if number <= own]
+            later = [start for number, start, _ in ends if number > own]
+            if earlier:
+                self.after[earlier[-1]].add(first)
+            if later:
+                self.after[last].add(later[0])
 
     def _before(self, first: int | None, second: int | None) -> None:
         if first is not None and second is not None and first != second:

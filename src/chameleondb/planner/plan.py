@@ -15,7 +15,7 @@ from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.estimate import seconds
-from chameleondb.planner.graph import order
+from chameleondb.planner.graph import Rounds, order
 from chameleondb.planner.likely import likely_renames, rename_hints
 from chameleondb.renames import Rename
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
@@ -92,8 +92,8 @@ class Plan:
             )
 
 
-def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts) -> Plan:
-    """Return the plan for a difference.
+def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts, rounds: Rounds | None = None) -> Plan:
+    """Return the plan for a difference, with the statements of sql blocks that `rounds` holds.
 
     Raises: PlanError when the change cannot be planned as asked, with every reason.
     """
@@ -102,7 +102,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         raise _together(difference.refused, rename_hints(likely))
     steps = []
     renamed = frozenset(difference.former.values())
-    for step in order(difference.changes, difference.source, target, kinds):
+    for step in order(difference.changes, difference.source, target, kinds, rounds or Rounds()):
         # Nobody waits for a table that is new. One that is renamed has its old name in its first step.
         locks = tuple(k for k in step.locks if k.relation in difference.source or k.relation in renamed)
         took = seconds(step.effort, step.transaction, locks, facts)

@@ -21,7 +21,7 @@ from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import Identity, is_provisional, quote
-from chameleondb.planner.graph import order
+from chameleondb.planner.graph import order, unnamed
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.session import Connection, translated
 from chameleondb.postgres.unmodelled import read_oids
@@ -45,11 +45,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What an sql block made, by key; `early` if it could do so before anything declared was there."""
+    """What an sql block made, by key, and in which round it could; in the first, nothing declared was there."""
 
     sql: str
     keys: tuple[tuple[str, str], ...]
-    early: bool
+    round: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,7 @@ class Elaborated:
 
     schema: Schema
     blocks: tuple[Block, ...] = ()
+    late: Mapping[Identity, int] = field(default_factory=dict)  # the round of what could not be made in the first
     failures: tuple[Failure, ...] = ()
 
 
@@ -97,7 +98,8 @@ def elaborate(
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     schema = read_schema(connection, kinds.values(), namespaces)
-    return Elaborated(schema=_settle(objects, schema, kinds), blocks=_attribute(connection, items, schema))
+    made = _attribute(connection, items, schema)
+    return Elaborated(schema=_settle(objects, schema, kinds), blocks=made, late=_late(items) if made else {})
 
 
 # Statements about the session: they do nothing to a schema and are not missed.
@@ -241,8 +243,18 @@ def _attribute(connection: Connection, items: Iterable[_Item], schema: Schema) -
     for item in items:
         if item.block is not None:
             keys = sorted({*_identify(connection, item.made), *item.changed} & known)
-            found.append(Block(item.sql, tuple(keys), item.round == 1))
+            found.append(Block(item.sql, tuple(keys), item.round))
     return tuple(found)
+
+
+def _late(items: Iterable[_Item]) -> dict[Identity, int]:
+    found: dict[Identity, int] = {}
+    for item in items:
+        if item.step is not None and item.round > 1:
+            for identity in item.step.creates:
+                known_as = unnamed(identity) if is_provisional(identity.name) else identity
+                found[known_as] = max(item.round, found.get(known_as, 1))
+    return found
 
 
 def _identify(connection: Connection, made: set[tuple[str, int]]) -> list[tuple[str, str]]:

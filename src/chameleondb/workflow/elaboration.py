@@ -46,6 +46,7 @@ class Desired:
     blocks: tuple[Block, ...]
     hints: Mapping[Identity, Hint]
     namespaces: tuple[str, ...]
+    late: Mapping[Identity, int]  # the round of what could be made only after the first of statements in sql blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,10 @@ class Elaboration:
                 edges[restore(Identity, own)] = frozenset(restore(Identity, t) for t in targets)
         return Desired(
             schema=Schema(objects, edges, tuple(restore(Unmodelled, u) for u in entry["unmodelled"])),
-            blocks=tuple(Block(sql, tuple((k[0], k[1]) for k in keys), early) for sql, keys, early in entry["blocks"]),
+            blocks=tuple(Block(sql, tuple((k[0], k[1]) for k in keys), n) for sql, keys, n in entry["blocks"]),
             hints=self.hints,
             namespaces=self.namespaces,
+            late={restore(Identity, i): n for i, n in entry["late"]},
         )
 
 
@@ -255,7 +257,8 @@ def _entries(fresh: Elaborated, units: Iterable[Unit]) -> dict[Identity, Any]:
         "objects": [],
         "edges": [],
         "unmodelled": plain(fresh.schema.unmodelled),
-        "blocks": [[made.sql, plain(made.keys), made.early] for made in fresh.blocks],
+        "blocks": [[made.sql, plain(made.keys), made.round] for made in fresh.blocks],
+        "late": [[plain(i), number] for i, number in fresh.late.items()],
     }
     for obj in fresh.schema.objects.values():
         home = _home(obj, fresh.schema)

@@ -7,6 +7,7 @@ Both go the same way: elaborate what is declared, read the database, diff, ask t
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,10 +25,11 @@ from chameleondb.model.declared import Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
-from chameleondb.planner.plan import Group, Plan, make_plan
+from chameleondb.planner.graph import Rounds
+from chameleondb.planner.plan import Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
-from chameleondb.postgres.elaborate import Block, unplanned
+from chameleondb.postgres.elaborate import unplanned
 from chameleondb.postgres.facts import read_companions, read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.session import Connection
@@ -141,11 +143,11 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     hints = _unfollowed(desired.hints, version)
     unfinished = frozenset(desired.schema.objects) - version().objects if head.open_run else frozenset()
     difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
-    plan = make_plan(difference, desired.schema, KIND_OF, facts)
+    plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
     ours = {key for made in desired.blocks for key in made.keys}
     lost = {companion.key for companions in facts.companions.values() for companion in companions}
     return replace(
-        _with_blocks(plan, desired, source),
+        plan,
         notes=(*plan.notes, *_unknown(connection, head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours and u.key not in lost),
     )
@@ -353,28 +355,11 @@ def _questions(changes: Iterable[Change], source: Schema, target: Schema) -> dic
     return questions
 
 
-def _with_blocks(plan: Plan, desired: Desired, source: Schema) -> Plan:
-    """Add the statements of sql blocks whose objects the database lacks, where they can run.
-
-    A block goes first unless the shadow could run it only after the declared objects: the elaboration has tried.
-    """
+def _rounds(desired: Desired, source: Schema) -> Rounds:
+    """Return the statements of sql blocks whose objects the database lacks, and when they can run."""
     present = {u.key for u in source.unmodelled}
-    missing = [b for b in desired.blocks if b.keys and not any(key in present for key in b.keys)]
-    early, late = _as_group(b for b in missing if b.early), _as_group(b for b in missing if not b.early)
-    return replace(plan, groups=_joined((*early, *plan.groups, *late))) if missing else plan
-
-
-def _as_group(blocks: Iterable[Block]) -> tuple[Group, ...]:
-    steps = tuple(Step(sql=b.sql) for b in blocks)
-    return (Group(steps),) if steps else ()
-
-
-def _joined(groups: Iterable[Group]) -> tuple[Group, ...]:
-    """Join neighbouring transactions."""
-    joined: list[Group] = []
-    for group in groups:
-        if joined and joined[-1].transactional and group.transactional:
-            joined[-1] = Group(joined[-1].steps + group.steps)
-        else:
-            joined.append(group)
-    return tuple(joined)
+    missing: dict[int, list[Step]] = defaultdict(list)
+    for block in desired.blocks:
+        if block.keys and not any(key in present for key in block.keys):
+            missing[block.round].append(Step(sql=block.sql))
+    return Rounds({number: tuple(steps) for number, steps in missing.items()}, desired.late)
