@@ -93,6 +93,31 @@ def test_a_table_that_somebody_elses_refers_to_stays(db: Database) -> None:
     assert db.rows("SELECT id FROM t") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "taken",
+    [
+        "CREATE TABLE t (id bigint PRIMARY KEY); CREATE TABLE child () INHERITS (t)",
+        "CREATE TABLE t (id bigint PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE VIEW t AS SELECT 1",
+        "CREATE TYPE t AS (a int)",
+        "CREATE DOMAIN t AS int",
+    ],
+)
+def test_what_cannot_be_managed_keeps_its_name(db: Database, taken: str) -> None:
+    db.execute(*taken.split("; "))
+    with pytest.raises(PlanError, match=r"t cannot be created: the database has a [a-z ]+ public\.t, of a kind"):
+        db.plan(_table())
+
+
+def test_a_table_that_others_come_to_inherit_from_is_not_made_again(db: Database) -> None:
+    db.migrate(_table("n: int?"))
+    db.execute("CREATE TABLE child () INHERITS (t)", "INSERT INTO child VALUES (1, 2)")
+    with pytest.raises(PlanError, match=r"the database has a table public\.t, of a kind"):
+        db.plan(_table("n: int?"))
+    db.execute("ALTER TABLE child NO INHERIT t")
+    assert db.statements(_table("n: int?")) == []
+
+
 @pytest.mark.parametrize("change", ["a: string?", ""])
 def test_what_a_view_reads_does_not_change_under_it(db: Database, change: str) -> None:
     db.run(_table("a: int?"))

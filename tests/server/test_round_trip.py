@@ -13,6 +13,7 @@ from chameleondb.workflow.introspect import introspect
 from tests.cases.driver import build, planned
 from tests.cases.proof import dump
 from tests.cluster import Databases
+from tests.migrating import Database
 
 DATABASES = {
     "several foreign keys on one column": """
@@ -62,6 +63,63 @@ def test_what_is_printed_is_what_is_there(name: str, databases: Databases, tmp_p
         assert not change.preview.pending
     build(second, text, tmp_path)
     assert dump(second) == dump(first)
+
+
+NOT_MODELLED = {
+    "a partitioned table": """
+        CREATE TYPE k AS ENUM ('a', 'b');
+        CREATE FUNCTION one() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+        CREATE TABLE p (id bigint GENERATED ALWAYS AS IDENTITY, k k NOT NULL, at date DEFAULT now(), n serial,
+            a text COLLATE "C" CHECK (a <> ''), o int DEFAULT one(), g int GENERATED ALWAYS AS (1 + 1) STORED,
+            PRIMARY KEY (id, k), UNIQUE (k, n)) PARTITION BY LIST (k);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES IN ('a'); CREATE TABLE p2 PARTITION OF p DEFAULT;
+        CREATE TABLE t (id bigint PRIMARY KEY, k k, n int, FOREIGN KEY (id, k) REFERENCES p ON DELETE CASCADE,
+            FOREIGN KEY (k, n) REFERENCES p (k, n));
+        ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES t""",
+    "a partition of a partition": """
+        CREATE TABLE p (id int, n int) PARTITION BY RANGE (id);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9) PARTITION BY HASH (n);
+        CREATE TABLE p2 PARTITION OF p1 (n PRIMARY KEY) FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE t (n int REFERENCES p2)""",
+    "tables that inherit": """
+        CREATE TABLE a (id int PRIMARY KEY, n int DEFAULT 1 CHECK (n > 0));
+        CREATE TABLE b (id2 int UNIQUE) INHERITS (a);
+        CREATE TABLE c () INHERITS (b);
+        CREATE TABLE t (a int REFERENCES a, b int REFERENCES b (id2))""",
+    "a table of a type": """
+        CREATE TYPE y AS (id int, n text); CREATE TABLE o OF y (PRIMARY KEY (id), n WITH OPTIONS DEFAULT 'x');
+        CREATE TABLE t (o int REFERENCES o)""",
+    "a key that is only an index": """
+        CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE UNIQUE INDEX i ON p (id);
+        CREATE TABLE p1 PARTITION OF p DEFAULT; CREATE TABLE t (id int REFERENCES p (id))""",
+    "the rows of a partitioned table as a type": """
+        CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE t (p p)""",
+    "odd names": """
+        CREATE SCHEMA "S 1"; CREATE TABLE "S 1"."T ""1" ("Id 1" int PRIMARY KEY) PARTITION BY RANGE ("Id 1");
+        CREATE TABLE t (x int REFERENCES "S 1"."T ""1")""",
+}
+
+
+@pytest.mark.parametrize("name", NOT_MODELLED)
+def test_what_tables_refer_to_is_carried(name: str, databases: Databases, tmp_path: Path) -> None:
+    first, second = _made(databases.new(), NOT_MODELLED[name]), databases.new()
+    text, before = _text(first), dump(first)
+    with planned(first, text, tmp_path) as change:
+        assert change.statements == []
+        assert not change.preview.pending
+        change.apply()
+    assert dump(first) == before
+    build(second, text, tmp_path)
+    assert _text(second) == text
+
+
+def test_a_change_beside_an_unmodelled_table_is_proven(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.execute("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)", "CREATE TABLE t (p_id int REFERENCES p)")
+    text = db.text()
+    db.migrate(text)
+    assert db.migrate(text.replace("p_id: int?", "p_id: int?, n: int?")) == ["ALTER TABLE t ADD COLUMN n INTEGER"]
+    assert db.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == 1
 
 
 def test_a_replica_identity_whose_index_is_gone_is_none(database: str, tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def _report(app: App, found: Introspected) -> None:
         app.out.note(f"Carried as they are, in sql blocks, because tables need them: {counted(found.carried)}")
         for needed in found.carried:
             app.out.detail(f"  {needed.type} {needed.identity}")
+    if any(needed.type == "table" for needed in found.carried):
+        app.out.note("Of such tables columns, keys and checks; not partitions, foreign keys and other indexes")
     for needed in found.uncarried:
         app.out.warn(f"tables need {needed.type} {needed.identity}, which cannot be carried: write it in a .sql file")
     if found.left:

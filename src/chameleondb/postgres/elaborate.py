@@ -258,12 +258,18 @@ def _late(items: Iterable[_Item]) -> dict[Identity, int]:
 
 
 def _identify(connection: Connection, made: set[tuple[str, int]]) -> list[tuple[str, str]]:
+    """Return what was made; an index or a constraint stands for its table, without which it cannot be."""
     pairs = sorted(made)
     with translated():
         connection.execute("SET search_path = ''")
         rows = connection.execute(
-            "SELECT i.type, i.identity FROM unnest(%s::text[], %s::oid[]) o (catalog, oid)"
-            " CROSS JOIN LATERAL pg_catalog.pg_identify_object(('pg_catalog.' || o.catalog)::regclass, o.oid, 0) i",
+            "SELECT i.type, i.identity FROM unnest(%s::text[], %s::oid[]) o (catalog, oid) CROSS JOIN LATERAL ("
+            " SELECT o.catalog, o.oid"
+            " UNION SELECT 'pg_class', x.indrelid FROM pg_catalog.pg_index x"
+            " WHERE o.catalog = 'pg_class' AND x.indexrelid = o.oid"
+            " UNION SELECT 'pg_class', k.conrelid FROM pg_catalog.pg_constraint k"
+            " WHERE o.catalog = 'pg_constraint' AND k.oid = o.oid AND k.conrelid <> 0) w (catalog, oid)"
+            " CROSS JOIN LATERAL pg_catalog.pg_identify_object(('pg_catalog.' || w.catalog)::regclass, w.oid, 0) i",
             [[c for c, _ in pairs], [o for _, o in pairs]],
         ).fetchall()
         connection.execute("SET search_path = public")

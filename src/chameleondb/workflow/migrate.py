@@ -24,7 +24,7 @@ from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts
 from chameleondb.model.schema import Schema, Unmodelled
-from chameleondb.names import Identity
+from chameleondb.names import Identity, spelled
 from chameleondb.planner.graph import Rounds
 from chameleondb.planner.plan import Plan, make_plan
 from chameleondb.postgres.apply import ApplySession
@@ -143,6 +143,7 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     hints = _unfollowed(desired.hints, version)
     unfinished = frozenset(desired.schema.objects) - version().objects if head.open_run else frozenset()
     difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
+    _require_free(difference.changes, source)
     plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
     ours = {key for made in desired.blocks for key in made.keys}
     lost = {companion.key for companions in facts.companions.values() for companion in companions}
@@ -151,6 +152,28 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
         notes=(*plan.notes, *_unknown(connection, head)),
         unmodelled=tuple(u for u in source.unmodelled if u.key not in ours and u.key not in lost),
     )
+
+
+_IN_THE_WAY = {
+    "relation": ("table", "view", "materialized view", "foreign table", "sequence", "composite type", "type"),
+    "type": ("type", "composite type"),
+}
+
+
+def _require_free(changes: Iterable[Change], source: Schema) -> None:
+    """Raises: PlanError CHM1009 if something unmodelled has the name of what is to be created."""
+    for change in changes:
+        types = _IN_THE_WAY.get(change.id.space, ()) if change.action is Action.CREATE else ()
+        name = spelled(change.id.path) if types else ""
+        for taken in source.unmodelled if types else ():
+            if taken.identity == name and taken.type in types:
+                raise PlanError(
+                    "CHM1009",
+                    f"{change.id} cannot be created: the database has a {taken.type} {name}, of a kind"
+                    " that is not managed",
+                    hint="partitioned tables, those that inherit or that others inherit from, views and the like are"
+                    " kept as they are; where tables need them, an sql block says so, as `chameleon introspect` writes",
+                )
 
 
 def _unknown(connection: Connection, head: Head) -> tuple[str, ...]:

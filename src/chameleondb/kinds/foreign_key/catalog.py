@@ -30,6 +30,7 @@ def query(version: int) -> str:
           JOIN pg_catalog.pg_class c ON c.oid = k.confrelid
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE k.contype = 'f' AND k.conrelid = ANY(%(tables)s)
+           AND k.conparentid = 0 -- no copies of a key to a partitioned table, one for each partition
          ORDER BY k.conrelid, k.conname"""
 
 
