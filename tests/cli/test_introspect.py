@@ -82,6 +82,33 @@ def test_one_schema_can_be_chosen(tool: Chameleon) -> None:
     assert "there is no schema shop" in tool.run("introspect", "--schema", "shop", status=64).stderr
 
 
+def test_what_a_chosen_schema_needs_from_others_is_named(tool: Chameleon) -> None:
+    tool.execute(
+        'CREATE SCHEMA "my shop"',
+        "CREATE TYPE blog.state AS ENUM ('new')",
+        "CREATE SEQUENCE blog.numbers",
+        "CREATE FUNCTION blog.one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TABLE \"my shop\".orders (id int DEFAULT nextval('blog.numbers'), state blog.state[], slug blog.slug,"
+        " n int DEFAULT blog.one(), post_id int REFERENCES blog.posts, user_id int REFERENCES users)",
+    )
+    done = tool.run("introspect", "--schema", "my shop")
+    assert "Carried" not in done.stderr
+    assert "warning: the schema cannot be used by itself: its tables need " in done.stderr
+    assert "; add --schema blog --schema public" in done.stderr
+    found = json.loads(tool.run("introspect", "--schema", "my shop", "-o", "-", "--format", "json").stdout)
+    assert {(each["type"], each["identity"]) for each in found["elsewhere"]} == {
+        ("function", "blog.one()"),
+        ("sequence", "blog.numbers"),
+        ("table", "blog.posts"),
+        ("table", "public.users"),
+        ("type", "blog.slug"),
+        ("type", "blog.state"),
+    }
+    done = tool.run("introspect", "--force", "--schema", "my shop", "--schema", "blog", "--schema", "public")
+    assert "warning" not in done.stderr
+    tool.run("migrate", "--check")
+
+
 @pytest.mark.parametrize("form", ["{url}", "env:SOME_URL", "$SOME_URL", "${{SOME_URL}}", "file:url.txt"])
 def test_every_form_of_a_url(tool: Chameleon, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_URL", tool.url)

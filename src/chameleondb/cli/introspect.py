@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,10 @@ def _report(app: App, found: Introspected) -> None:
         app.out.note("Of such tables columns, keys and checks; not partitions, foreign keys and other indexes")
     for needed in found.uncarried:
         app.out.warn(f"tables need {needed.type} {needed.identity}, which cannot be carried: write it in a .sql file")
+    if found.elsewhere:
+        what = ", ".join(f"{v.type} {v.identity}" for v in found.elsewhere)
+        more = " ".join(f"--schema {shlex.quote(s)}" for s in dict.fromkeys(v.schema for v in found.elsewhere))
+        app.out.warn(f"the schema cannot be used by itself: its tables need {what}; add {more}")
     if found.left:
         app.out.note(f"Not managed by Chameleon, left alone: {counted(found.left)}; -v lists them")
         for obj in found.left:
@@ -92,5 +97,6 @@ def _document(found: Introspected) -> dict[str, object]:
         "schema": found.text,
         "carried": [{"type": v.type, "identity": v.identity} for v in found.carried],
         "uncarried": [{"type": v.type, "identity": v.identity} for v in found.uncarried],
+        "elsewhere": [{"type": v.type, "identity": v.identity, "schema": v.schema} for v in found.elsewhere],
         "unmodelled": [{"type": u.type, "identity": u.identity} for u in found.left],
     }

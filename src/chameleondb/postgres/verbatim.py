@@ -11,10 +11,11 @@ from chameleondb.postgres.session import Connection, translated
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """One needed object; `sql` is None where PostgreSQL has no way to print it."""
+    """One needed object; `sql` is None where PostgreSQL has no way to print it, or where a kind models it."""
 
     type: str
     identity: str
+    schema: str
     sql: str | None
 
 
@@ -67,18 +68,23 @@ _NEEDED = f"""
             OR n.objid IN (SELECT oid FROM carried)
             OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = n.objid AND c.relkind = 'c')
     )
-    SELECT n.classid::regclass::text, n.objid, i.type, i.identity
-      FROM needed n CROSS JOIN LATERAL pg_catalog.pg_identify_object(n.classid, n.objid, 0) i
+    SELECT n.classid::regclass::text, n.objid, i.type, i.identity, s.name
+      FROM needed n
+     CROSS JOIN LATERAL pg_catalog.pg_identify_object(n.classid, n.objid, 0) i
+     CROSS JOIN LATERAL (SELECT (pg_catalog.parse_ident(i.schema))[1]) s (name)
      WHERE (n.classid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass,
                           'pg_catalog.pg_collation'::regclass, 'pg_catalog.pg_operator'::regclass,
                           'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass,
                           'pg_catalog.pg_ts_config'::regclass, 'pg_catalog.pg_ts_dict'::regclass)
-            OR (n.classid = 'pg_catalog.pg_class'::regclass AND n.objid IN (SELECT oid FROM carried)))
+            OR (n.classid = 'pg_catalog.pg_class'::regclass
+                AND (n.objid IN (SELECT oid FROM carried)
+                     OR (s.name <> ALL(%(namespaces)s) AND i.type IN ('table', 'sequence')))))
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                         WHERE d.classid = n.classid AND d.objid = n.objid AND d.deptype = 'e')
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
                         WHERE n.classid = 'pg_catalog.pg_type'::regclass AND t.oid = n.objid
-                          AND (t.typtype IN ('e', 'm') OR t.typelem <> 0 OR c.relkind <> 'c'))
+                          AND ((t.typtype = 'e' AND s.name = ANY(%(namespaces)s)) OR t.typtype = 'm'
+                               OR t.typelem <> 0 OR c.relkind <> 'c'))
      ORDER BY n.objid"""
 
 # Following dependencies costs far more than seeing that there is nothing to find.
@@ -93,7 +99,9 @@ _ANY = f"""
         OR EXISTS (SELECT FROM pg_catalog.pg_opclass WHERE oid >= 16384)
         OR EXISTS (SELECT FROM pg_catalog.pg_ts_config WHERE oid >= 16384)
         OR EXISTS (SELECT FROM pg_catalog.pg_ts_dict WHERE oid >= 16384)
-        OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p') AND {_CARRIED})"""
+        OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p') AND {_CARRIED})
+        OR EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname <> ALL(%(namespaces)s) AND nspname !~ '^pg_'
+                      AND nspname NOT IN ('chameleon', 'information_schema'))"""
 
 _FUNCTION = """
     SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
@@ -229,16 +237,19 @@ _PRINTERS = {"pg_proc": _FUNCTION, "pg_type": _TYPE, "pg_collation": _COLLATION,
 def read_needed(connection: Connection, namespaces: Sequence[str]) -> tuple[Verbatim, ...]:
     """Return what tables of the schemas need of functions, domains, unmodelled tables and the like, in creation order.
 
+    Of other schemas, everything that they need is returned, tables, sequences and enums included.
+
     Raises: DatabaseError.
     """
     found = []
     with translated(), snapshot(connection):
-        if connection.execute(_ANY.encode()).fetchone() != (True,):
+        parameters = {"namespaces": list(namespaces)}
+        if connection.execute(_ANY.encode(), parameters).fetchone() != (True,):
             return ()
-        rows = connection.execute(_NEEDED.encode(), {"namespaces": list(namespaces)}).fetchall()
-        for catalog, oid, word, identity in rows:
+        rows = connection.execute(_NEEDED.encode(), parameters).fetchall()
+        for catalog, oid, word, identity, schema in rows:
             printer = _PRINTERS.get(catalog.removeprefix("pg_catalog."))
             text = connection.execute(printer.encode(), [oid]).fetchone() if printer else None
             sql = text[0] if text is not None else None
-            found.append(Verbatim(word, identity or "", sql.rstrip() if sql else None))
+            found.append(Verbatim(word, identity or "", schema or "", sql.rstrip() if sql else None))
     return tuple(found)

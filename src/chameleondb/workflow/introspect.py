@@ -32,6 +32,7 @@ class Introspected:
     schema: Schema
     carried: tuple[Verbatim, ...] = ()  # in sql blocks, since tables need them
     uncarried: tuple[Verbatim, ...] = ()  # needed, but PostgreSQL cannot print them
+    elsewhere: tuple[Verbatim, ...] = ()  # needed, but in schemas that were not chosen
     left: tuple[Unmodelled, ...] = ()  # neither modelled nor needed
 
     @property
@@ -64,13 +65,15 @@ def introspect(connection: Connection, namespaces: Sequence[str] | None = None) 
     chosen = tuple(namespaces or known) or (DEFAULT_NAMESPACE,)
     schema = read_schema(connection, KINDS, chosen)
     needed = read_needed(connection, chosen)
-    carried = tuple(v for v in needed if v.sql is not None and '"""' not in v.sql)
-    uncarried = tuple(v for v in needed if v not in carried)
+    elsewhere = tuple(v for v in needed if v.schema not in chosen)
+    carried = tuple(v for v in needed if v not in elsewhere and v.sql is not None and '"""' not in v.sql)
+    uncarried = tuple(v for v in needed if v not in elsewhere and v not in carried)
     keys = {(v.type, v.identity) for v in needed}
     return Introspected(
         schema=schema,
         carried=carried,
         uncarried=uncarried,
+        elsewhere=elsewhere,
         left=tuple(u for u in schema.unmodelled if u.key not in keys),
     )
 
