@@ -73,6 +73,7 @@ SEVERITIES: dict[str, Severity] = {
     "LEDGER_GAP": _V,
     "LEDGER_CHAIN_BROKEN": _V,
     "LEDGER_SUM_MISMATCH": _V,
+    "LEDGER_BAD_ROW": _V,
     "LEDGER_FOREIGN_VAULT": _V,
     "LEDGER_REWRITTEN": _V,
     "LEDGER_UNPROTECTED": _N,

@@ -377,11 +377,42 @@ def delete_everything(scene: Scene) -> None:
     drop_ledger(scene)
 
 
-def invent_row(scene: Scene) -> None:
-    body = {"kind": "FAILED", "vault": "none", "log_seq": 0, "log_sum": ZEROS, "message": "never happened"}
+def _append(scene: Scene, **body: object) -> None:
+    """Add a row to the ledger, as every role may that migrates."""
+    text = json.dumps({"vault": "none", "log_seq": 0, "log_sum": ZEROS, **body})
     scene.victim.execute(
-        f"SELECT chameleon.append((SELECT hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1), '{json.dumps(body)}')"
+        f"SELECT chameleon.append((SELECT hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1), '{text}')"
     )
+
+
+def invent_row(scene: Scene) -> None:
+    _append(scene, kind="FAILED", message="never happened")
+
+
+def malformed_mode(scene: Scene) -> None:
+    _append(scene, kind="MODE")
+
+
+def malformed_time(scene: Scene) -> None:
+    vault = OwnedLedger(scene.victim.url).bodies[-1]["vault"]
+    _append(scene, kind="MODE", vault=vault, **{"from": "readonly"}, to="emergency", until=5, sig="none")
+
+
+def malformed_key(scene: Scene) -> None:
+    _append(scene, kind="AUTH", kdf="md5")
+
+
+def malformed_begin(scene: Scene) -> None:
+    _append(scene, kind="BEGIN", database="here")
+
+
+def malformed_step(scene: Scene) -> None:
+    _append(scene, kind="STEP", followed=5)
+
+
+def malformed_version(scene: Scene) -> None:
+    ledger = OwnedLedger(scene.victim.url)
+    _append(scene, **{k: ledger.bodies[-1][k] for k in ("version_id", "parent_id")}, kind="REPAIR", namespaces=5)
 
 
 def invent_applied(scene: Scene) -> None:
@@ -570,5 +601,34 @@ ATTACKS = (
         (),
         ("VERSION_SUPERSEDED",),
     ),
+    Attack(
+        50,
+        "append a change of the mode to the ledger that nobody can read",
+        malformed_mode,
+        (),
+        ("MODE_UPGRADE_UNSIGNED",),
+        in_database=True,
+    ),
+    Attack(
+        50, "the same with an end that is no time", malformed_time, (), ("MODE_UPGRADE_UNSIGNED",), in_database=True
+    ),
+    Attack(
+        51,
+        "append a password's key to the ledger that nobody can read",
+        malformed_key,
+        (),
+        ("AUTH_ROTATED_WITHOUT_OLD_KEY",),
+        in_database=True,
+    ),
+    Attack(
+        52,
+        "append a run to the ledger that nobody can read",
+        malformed_begin,
+        (),
+        ("LEDGER_BAD_ROW",),
+        in_database=True,
+    ),
+    Attack(52, "the same with a statement of a run", malformed_step, (), ("LEDGER_BAD_ROW",), in_database=True),
+    Attack(52, "the same with a version", malformed_version, (), ("LEDGER_BAD_ROW",), in_database=True),
 )
 """Attacks 39 and 40, which need a command that is running, have tests of their own."""

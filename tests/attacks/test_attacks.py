@@ -16,6 +16,8 @@ from tests.attacks.attacks import (
     Attack,
     edit_snapshot,
     foreign_vault,
+    malformed_key,
+    malformed_mode,
     swap_key,
     swap_key_rechained,
     upgrade_without_password,
@@ -155,6 +157,24 @@ def test_a_forged_mode_allows_nothing(forge_mode: Callable[[Scene], object], on_
     on_disk.victim.do("sql", "DROP TABLE users", status=VIOLATED)
     on_disk.victim.do("config", "set", "schema-paths=elsewhere", status=VIOLATED)
     assert everything(on_disk) == before
+
+
+@pytest.mark.parametrize(
+    ("forge_row", "way_out"),
+    [(malformed_mode, "config set mode=readonly"), (malformed_key, "config auth reset-password")],
+)
+def test_there_is_a_way_out_of_a_row_that_nobody_can_read(
+    forge_row: Callable[[Scene], object], way_out: str, own: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge_row(own)
+    ((row,),) = own.victim.rows("SELECT max(seq) FROM chameleon.ledger")
+    said = own.victim.do("verify", status=VIOLATED)
+    assert "v003: hash verified" in said.out
+    assert f"ledger row {row}: the " in said.out
+    assert way_out in said.err
+    monkeypatch.setenv("CHAMELEON_NEW_MODE_PASSWORD", "known to the owner of the database")
+    own.victim.do(*way_out.split())
+    assert {f["severity"] for f in own.victim.findings()} <= {"notice"}
 
 
 def test_only_an_emergency_may_ask_to_skip(on_disk: Scene) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from chameleondb.postgres.ledger import (
     Head,
     Ledger,
     Version,
+    check_bodies,
     check_rows,
     protection,
     read_body,
@@ -329,8 +331,8 @@ def test_modes_and_keys_are_read_as_they_were_written(connection: Connection) ->
                 prev=head.hash,
             )
         )
-    assert read_keys(connection) == tuple(keys)
-    assert read_modes(connection) == tuple(modes)
+    assert read_keys(connection) == ((2, keys[0]), (4, keys[1]))
+    assert read_modes(connection) == ((3, modes[0]), (5, modes[1]))
 
 
 def test_a_single_row_makes_the_ledger_if_there_is_none(connection: Connection) -> None:
@@ -340,12 +342,52 @@ def test_a_single_row_makes_the_ledger_if_there_is_none(connection: Connection) 
     assert {row.vault_id for row in read_rows(connection)} == {VAULT}
 
 
-@pytest.mark.parametrize("body", [{"kind": "MODE", "to": "root"}, {"kind": "AUTH", "kdf": "md5"}, {"kind": "MODE"}])
-def test_a_row_that_nobody_of_us_wrote_is_said(connection: Connection, body: dict[str, str]) -> None:
-    record(connection, read_head(connection), body)
-    with pytest.raises(IntegrityError) as caught:
-        (read_modes if body["kind"] == "MODE" else read_keys)(connection)
-    assert [f.code for f in caught.value.findings] == ["LEDGER_SUM_MISMATCH"]
+MODE = {"kind": "MODE", "from": "readonly", "to": "readonly", "until": "none", "sig": "none"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "MODE"},
+        {**MODE, "to": "root"},
+        {**MODE, "from": ["readonly"]},
+        {**MODE, "until": 5},
+        {"kind": "AUTH", "kdf": "md5"},
+        {"kind": "AUTH", **PublicKey(salt="00" * 16, key="1" * 64).fields(), "m": 8},
+    ],
+)
+def test_a_row_that_nobody_of_us_wrote_keeps_no_other_from_being_read(
+    connection: Connection, body: dict[str, Any]
+) -> None:
+    key = PublicKey(salt="00" * 16, key="1" * 64)
+    for one in (MODE, {"kind": "AUTH", **key.fields()}, body):
+        record(connection, read_head(connection), one)
+    modes, keys = read_modes(connection), read_keys(connection)
+    assert [(seq, change and change.to) for seq, change in modes if seq < 4] == [(2, Mode.READONLY)]
+    assert [one for one in keys if one[0] < 4] == [(3, key)]
+    assert [one for one in (*modes, *keys) if one[0] == 4] == [(4, None)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "BEGIN"},
+        {"kind": "BEGIN", "database": 5},
+        {"kind": "BEGIN", "database": {"name": 5, "oid": 1, "system_identifier": "1", "timeline": 1}},
+        {"kind": "BEGIN", "database": {"name": "", "oid": "x", "system_identifier": "1", "timeline": 1}},
+        {"kind": "STEP", "followed": 5},
+        {"kind": "STEP", "followed": [[["column", 5], ["a"]]]},
+        {"kind": "APPLIED", "namespaces": "public"},
+        {"kind": "REPAIR", "version_id": "2" * 64, "namespaces": [5]},
+    ],
+)
+def test_a_row_that_says_nothing_is_named(connection: Connection, body: dict[str, Any]) -> None:
+    applied(connection, 1)
+    known = read_head(connection)
+    record(connection, known, body)
+    head = read_head(connection)
+    assert (head.seq, head.schema_hash) == (5, known.schema_hash if body["kind"] in ("BEGIN", "STEP") else None)
+    assert [(f.code, f.place) for f in check_bodies(connection, head)] == [("LEDGER_BAD_ROW", "ledger row 5")]
 
 
 def test_rows_of_every_release_are_read(connection: Connection, database: str) -> None:
@@ -364,8 +406,8 @@ def test_rows_of_every_release_are_read(connection: Connection, database: str) -
     version = read_version(connection, head)
     name = Identity("column", ("public", "users", "name"))
     assert version == Version(objects=frozenset({USERS, name}), namespaces=("public",), followed={name: ("nick",)})
-    assert [key.key for key in read_keys(connection)] == ["6" * 64]
-    assert [change.to for change in read_modes(connection)] == [Mode.STANDARD]
+    assert [key and key.key for _, key in read_keys(connection)] == ["6" * 64]
+    assert [change and change.to for _, change in read_modes(connection)] == [Mode.STANDARD]
 
 
 def test_a_dump_carries_the_ledger_along(connection: Connection, database: str, databases: Databases) -> None:
@@ -477,9 +519,11 @@ def test_what_cannot_be_read_is_a_violation_and_no_accident(connection: Connecti
         "ALTER TABLE chameleon.ledger DISABLE TRIGGER append_only",
         f"UPDATE chameleon.ledger SET body = '{body}' WHERE seq = 4",
     )
+    assert read_head(connection).seq == 4
     with pytest.raises(IntegrityError) as caught:
         read_version(connection, read_head(connection))
-    assert caught.value.findings[0].code == "LEDGER_SUM_MISMATCH"
+    assert str(caught.value.findings[0]) == "ledger row 4: does not say what a row of its kind says"
+    assert _codes(connection) == [("LEDGER_SUM_MISMATCH", "ledger row 4")]
 
 
 def test_a_ledger_that_is_gone_does_not_exist(connection: Connection, database: str) -> None:

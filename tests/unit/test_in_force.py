@@ -9,7 +9,7 @@ import pytest
 from chameleondb.modes.change import NEVER, ModeChange, message_of
 from chameleondb.modes.key import UNSIGNED, PrivateKey, PublicKey
 from chameleondb.modes.policy import Mode
-from chameleondb.workflow.in_force import divided, is_trusted
+from chameleondb.workflow.in_force import Forged, divided, is_trusted
 from tests.unit.modes.keys import OTHER, PASSWORD, cheap_key
 
 VAULT = "5e1b0c1e-0000-4000-8000-000000000001"
@@ -41,18 +41,25 @@ FORGED = _change(Mode.EMERGENCY, TWO)
 def test_forged_changes_are_set_apart(
     changes: list[ModeChange], sound: list[ModeChange], forged: ModeChange | None
 ) -> None:
-    assert divided(changes, [KEY.public], VAULT) == (tuple(sound), forged)
+    expected = Forged(changes.index(forged), forged.to) if forged else None
+    assert divided(list(enumerate(changes)), [KEY.public], VAULT) == (tuple(sound), expected)
 
 
 def test_a_free_change_does_not_come_down_from_a_forged_one() -> None:
     lower = _change(Mode.STANDARD, ONE, from_=Mode.EMERGENCY)
-    assert divided([FORGED, lower], [KEY.public], VAULT) == ((), lower)
+    assert divided([(1, FORGED), (2, lower)], [KEY.public], VAULT) == ((), Forged(2, Mode.STANDARD))
+
+
+def test_a_change_that_says_nothing_is_forged() -> None:
+    assert divided([(1, SIGNED), (2, None)], [KEY.public], VAULT) == ((SIGNED,), Forged(2, None))
+    assert divided([(1, SIGNED), (2, None), (3, LOCKED)], [KEY.public], VAULT) == ((SIGNED, LOCKED), None)
 
 
 def test_a_change_of_another_vault_or_key_is_forged() -> None:
-    assert divided([SIGNED], [KEY.public], VAULT.replace("5", "6")) == ((), SIGNED)
-    assert divided([SIGNED], [cheap_key(OTHER).public], VAULT) == ((), SIGNED)
-    assert divided([SIGNED], [], VAULT) == ((), SIGNED)
+    forged = ((), Forged(7, Mode.STANDARD))
+    assert divided([(7, SIGNED)], [KEY.public], VAULT.replace("5", "6")) == forged
+    assert divided([(7, SIGNED)], [cheap_key(OTHER).public], VAULT) == forged
+    assert divided([(7, SIGNED)], [], VAULT) == forged
 
 
 def _key(number: int, *, is_signed: bool) -> PublicKey:

@@ -23,23 +23,31 @@ from chameleondb.vault.history import History
 from chameleondb.vault.log import Line
 from chameleondb.workflow.ledgered import Ledgered, read_ledger
 
-_PLACE = "chameleon.ledger"
-
 FORGED = frozenset({"MODE_UPGRADE_UNSIGNED", "AUTH_ROTATED_WITHOUT_OLD_KEY"})
 """What is found where somebody changed the mode, or the password, without knowing the password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """A row of a ledger that says that the mode was changed, without a signature; `to` is None if it says no mode."""
+
+    row: int
+    to: Mode | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What the ledger of a vault was told: `keys` are its anchors, those since the password was reset last.
 
-    `changes` are those that were made with the password, `forged` is the last one if it was not.
+    `changes` are those that were made with the password, `forged` is the last one if it was not. `bad_keys` are the
+    rows of keys since then that are none.
     """
 
     head: Head
     changes: tuple[ModeChange, ...] = ()
-    forged: ModeChange | None = None
+    forged: Forged | None = None
     keys: tuple[PublicKey, ...] = ()
+    bad_keys: tuple[int, ...] = ()
 
     @property
     def key(self) -> PublicKey | None:
@@ -130,28 +138,33 @@ def _read_told(history: History, connection: Connection, ledgered: Ledgered) -> 
         return None
     keys = read_keys(connection)
     reset = max((r.seq for r in ledgered.rows if r.kind == "REPAIR" and r.version_id is None), default=0)
-    before = sum(1 for r in ledgered.rows if r.kind == "AUTH" and r.seq < reset)
-    sound, forged = divided(read_modes(connection), keys, history.vault)
-    return Told(head=head, changes=sound, forged=forged, keys=keys[before:])
+    sound, forged = divided(read_modes(connection), [key for _, key in keys if key], history.vault)
+    return Told(
+        head=head,
+        changes=sound,
+        forged=forged,
+        keys=tuple(key for seq, key in keys if key and seq > reset),
+        bad_keys=tuple(seq for seq, key in keys if not key and seq > reset),
+    )
 
 
 def divided(
-    changes: Sequence[ModeChange], keys: Sequence[PublicKey], vault: str
-) -> tuple[tuple[ModeChange, ...], ModeChange | None]:
-    """Return the changes that were made with a password, and the last one if it was not. Pure.
+    changes: Sequence[tuple[int, ModeChange | None]], keys: Sequence[PublicKey], vault: str
+) -> tuple[tuple[ModeChange, ...], Forged | None]:
+    """Return the changes, by their rows, that were made with a password, and the last one if it was not. Pure.
 
     Which of the keys was valid then does not matter, since a ledger can only make the mode stricter. A forged change
     never was in force, so what follows it is measured by what came before it.
     """
     sound: list[ModeChange] = []
     forged = None
-    for one in changes:
+    for row, one in changes:
         last = sound[-1] if sound else None
-        if one.vault == vault and any(change.is_sound(one, last, key) for key in (None, *keys)):
+        if one and one.vault == vault and any(change.is_sound(one, last, key) for key in (None, *keys)):
             sound.append(one)
             forged = None
         else:
-            forged = one
+            forged = Forged(row, one.to if one else None)
     return tuple(sound), forged
 
 
@@ -161,11 +174,19 @@ def check(history: History, told: Told) -> Iterator[Finding]:
     Whoever may add to a ledger can add a key, so each of them has to lead to the vault's, and not only the last.
     """
     if told.forged is not None:
+        to = told.forged.to
         yield Finding(
             code="MODE_UPGRADE_UNSIGNED",
-            place=_PLACE,
-            message=f"the change to {told.forged.to.label} was made without the password",
+            place=f"ledger row {told.forged.row}",
+            message=f"the change {f'to {to.label}' if to is not None else 'of the mode'} was made without the password",
             hint="ask who can write the ledger, then lock it: `chameleon config set mode=readonly`",
+        )
+    for row in told.bad_keys:
+        yield Finding(
+            code="AUTH_ROTATED_WITHOUT_OLD_KEY",
+            place=f"ledger row {row}",
+            message="the mode password was exchanged for what is no key",
+            hint="ask who can write the ledger, then set another one: `chameleon config auth reset-password`",
         )
     strange = [key for key in told.keys if not is_trusted(key, history.keys)]
     if strange:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding, Severity, of_severity
-from chameleondb.postgres.ledger import Head, Row, check_rows, protection
+from chameleondb.postgres.ledger import Head, Row, check_bodies, check_rows, protection
 from chameleondb.postgres.session import Connection
 from chameleondb.vault.files import RESTORE, read_files
 from chameleondb.vault.history import History, Receipt
@@ -82,7 +82,7 @@ def inspect(
         not_consulted.append("memory")
     findings = [*_collision(data, verified.findings)]
     if connection is not None and ledgered is not None:
-        findings += check_rows(ledgered.rows)
+        findings += _check_rows(connection, ledgered)
         findings += cross_check(history, ledgered, exists=files.exists)
         if deep:
             findings += protection(connection)
@@ -96,6 +96,13 @@ def inspect(
         force=force,
         not_consulted=tuple(not_consulted),
     )
+
+
+def _check_rows(connection: Connection, ledgered: Ledgered) -> tuple[Finding, ...]:
+    """Check the chain of a ledger's rows, and read those that count; a row that was changed is not read."""
+    changed = check_rows(ledgered.rows)
+    places = {f.place for f in changed}
+    return (*changed, *(f for f in check_bodies(connection, ledgered.head) if f.place not in places))
 
 
 def aborted(findings: tuple[Finding, ...]) -> IntegrityError:

@@ -11,6 +11,7 @@ from chameleondb.postgres.ledger.protection import protection
 from chameleondb.postgres.ledger.reading import (
     Head,
     Row,
+    check_bodies,
     check_rows,
     read_body,
     read_head,
@@ -35,6 +36,7 @@ __all__ = [
     "Run",
     "Version",
     "anchor",
+    "check_bodies",
     "check_rows",
     "ensure_ours",
     "protection",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chameleondb import __version__
@@ -171,11 +171,25 @@ def row_hash(seq: int, prev: str, text: str) -> str:
     return sha256(f"{FORMAT}\n{seq}\n{prev}\n{text}")
 
 
+def texts(value: Any) -> tuple[str, ...]:
+    """Return a list of texts. Raises: TypeError if it is something else."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise TypeError("not a list of texts")
+    return tuple(value)
+
+
+def identity_of(value: Any) -> DatabaseIdentity:
+    """Return the database that a body of BEGIN names. Raises: as `version_of`."""
+    identity = DatabaseIdentity(**value)
+    texts([identity.system_identifier, identity.name])
+    return replace(identity, oid=int(identity.oid), timeline=int(identity.timeline))
+
+
 def version_of(body: Mapping[str, Any]) -> Version:
     """Return what a body of APPLIED or REPAIR holds. Raises: KeyError, TypeError, ValueError if it is malformed."""
     return Version(
         objects=frozenset(unpack(body["objects"])),
-        namespaces=tuple(body["namespaces"]),
+        namespaces=texts(body["namespaces"]),
         followed=followed_of(body),
         unmanaged=frozenset(unpack(body["unmanaged"])),
     )
@@ -183,7 +197,12 @@ def version_of(body: Mapping[str, Any]) -> Version:
 
 def followed_of(body: Mapping[str, Any]) -> dict[Identity, tuple[str, ...]]:
     """Return the renames that a body of STEP, APPLIED or REPAIR has followed. Raises: as `version_of`."""
-    return {Identity(i[0], tuple(i[1:])): tuple(names) for i, names in body.get("followed", ())}
+    return {Identity(*_named(i)): texts(names) for i, names in body.get("followed", ())}
+
+
+def _named(identity: Any) -> tuple[str, tuple[str, ...]]:
+    space, *path = texts(identity)
+    return space, tuple(path)
 
 
 def begun_of(body: Mapping[str, Any]) -> frozenset[Identity]:
@@ -202,8 +221,9 @@ def pack(objects: Iterable[Identity]) -> list[Any]:
 def unpack(packed: Iterable[Any]) -> Iterable[Identity]:
     """Return the identities that `pack` grouped."""
     for space, path, names in packed:
-        for name in names:
-            yield Identity(space, (*path, name))
+        above = texts([space, *path])[1:]
+        for name in texts(names):
+            yield Identity(space, (*above, name))
 
 
 def _followed(version: Version) -> list[Any]:

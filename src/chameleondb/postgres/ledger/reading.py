@@ -6,18 +6,27 @@ A table that only looks like the ledger could run somebody's code as us, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from chameleondb.errors import DatabaseError, IntegrityError
 from chameleondb.findings import Finding
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
-from chameleondb.postgres.ledger.bodies import Body, DatabaseIdentity, Version, begun_of, followed_of, version_of
+from chameleondb.postgres.ledger.bodies import (
+    Body,
+    DatabaseIdentity,
+    Version,
+    begun_of,
+    followed_of,
+    identity_of,
+    texts,
+    version_of,
+)
 from chameleondb.postgres.ledger.creation import not_ours
 from chameleondb.postgres.ledger.tables import COLUMNS, FIRST_PREV, IS_THERE
 from chameleondb.postgres.session import Connection, translated
@@ -39,12 +48,20 @@ _HEAD = f"""
 SELECT h.seq, h.hash, (SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'),
     a.version_id, a.schema_hash, reached.version, reached.namespaces,
     (SELECT vault_id FROM chameleon.ledger WHERE vault_id <> 'none' ORDER BY seq DESC LIMIT 1),
-    b.seq > coalesce(a.seq, 0), b.run::text, b.version_id, begun.version, begun.database
+    b.seq > coalesce(a.seq, 0), b.run::text, b.version_id, begun.version, begun.database, a.seq, b.seq
 FROM (SELECT seq, hash FROM chameleon.ledger ORDER BY seq DESC LIMIT 1) h
 LEFT JOIN (SELECT * FROM chameleon.ledger WHERE {_REACHED} ORDER BY seq DESC LIMIT 1) a ON true
 LEFT JOIN (SELECT * FROM chameleon.ledger WHERE kind = 'BEGIN' ORDER BY seq DESC LIMIT 1) b ON true
 LEFT JOIN pg_catalog.json_to_record(a.body::json) AS reached (version text, namespaces json) ON true
 LEFT JOIN pg_catalog.json_to_record(b.body::json) AS begun (version text, database json) ON true"""
+
+# The same without what only bodies say.
+_BARE_HEAD = _HEAD.replace("a.body::json", "NULL").replace("b.body::json", "NULL")
+
+_T = TypeVar("_T")
+
+# What reading a body raises if it is not what Chameleon writes.
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +80,7 @@ class Head:
     open_version_id: str | None = None
     open_label: str | None = None
     database: DatabaseIdentity | None = None  # where the last run was begun
+    malformed: tuple[int, ...] = ()  # rows among those whose bodies are no such thing; what they say is left out
     exists: bool = False
     readable: bool = True
 
@@ -91,7 +109,7 @@ class Row:
 def read_head(connection: Connection) -> Head:
     """Return the ledger's head; not `readable` where the role may not look.
 
-    Raises: NotSupported CHM4014 if a schema of that name is not ours; IntegrityError; DatabaseError.
+    Raises: NotSupported CHM4014 if a schema of that name is not ours; DatabaseError.
     """
     with translated():
         row = connection.execute(_EXISTS.encode()).fetchone()
@@ -103,48 +121,92 @@ def read_head(connection: Connection) -> Head:
         raise not_ours("the table chameleon.ledger")
     if not row[0]:
         return Head(exists=True, readable=False)
-    with _reading():
-        row = connection.execute(_HEAD.encode()).fetchone()
-        if row is None:
-            return Head(exists=True)
-        seq, head_hash, version, version_id, schema_hash, label, namespaces, vault_id = row[:8]
-        is_open, run, open_id, open_label, database = row[8:]
-        return Head(
-            seq=seq,
-            hash=head_hash,
-            version=version,
-            version_id=version_id,
-            schema_hash=schema_hash,
-            label=label,
-            namespaces=tuple(namespaces or ()),
-            vault_id=vault_id,
-            open_run=run if is_open else None,
-            open_version_id=open_id if is_open else None,
-            open_label=open_label if is_open else None,
-            database=DatabaseIdentity(**database) if database else None,
-            exists=True,
-        )
+    row = _execute_head(connection)
+    if row is None:
+        return Head(exists=True)
+    seq, head_hash, version, version_id, schema_hash, label, namespaces, vault_id = row[:8]
+    is_open, run, open_id, open_label, database, reached_seq, begun_seq = row[8:]
+    names = _read(texts, namespaces) if reached_seq and namespaces is not None else ()
+    begun = _read(identity_of, database) if begun_seq else None
+    wrong = ((reached_seq, names is None), (begun_seq, begun is None))
+    return Head(
+        seq=seq,
+        hash=head_hash,
+        version=version,
+        version_id=version_id,
+        schema_hash=schema_hash,
+        label=label,
+        namespaces=names or (),
+        vault_id=vault_id,
+        open_run=run if is_open else None,
+        open_version_id=open_id if is_open else None,
+        open_label=open_label if is_open else None,
+        database=begun,
+        malformed=tuple(sorted(seq for seq, is_wrong in wrong if seq and is_wrong)),
+        exists=True,
+    )
+
+
+def _execute_head(connection: Connection) -> tuple[Any, ...] | None:
+    try:
+        with translated():
+            return connection.execute(_HEAD.encode()).fetchone()
+    except DatabaseError as error:
+        if not _is_malformed(error):
+            raise
+    with translated():
+        return connection.execute(_BARE_HEAD.encode()).fetchone()
 
 
 def read_version(connection: Connection, head: Head) -> Version:
-    """Return the version at the head, with what runs that were interrupted since have followed and begun."""
+    """Return the version at the head, with what runs that were interrupted since have followed and begun.
+
+    Raises: IntegrityError if a row does not say that; DatabaseError.
+    """
     version = Version()
     if not head.exists or not head.readable:
         return version
-    with _reading():
+    with translated():
         rows = connection.execute(
-            f"SELECT body FROM chameleon.ledger WHERE ({_REACHED} OR kind IN ('BEGIN', 'STEP')) AND seq >="
+            f"SELECT seq, body FROM chameleon.ledger WHERE ({_REACHED} OR kind IN ('BEGIN', 'STEP')) AND seq >="
             f" (SELECT coalesce(max(seq), 0) FROM chameleon.ledger WHERE {_REACHED}) ORDER BY seq".encode()
         ).fetchall()
-        for body in (json.loads(text) for (text,) in rows):
-            match body["kind"]:
-                case "BEGIN":
-                    version = replace(version, begun=version.begun | begun_of(body))
-                case "STEP":
-                    version = replace(version, followed={**version.followed, **followed_of(body)})
-                case _:
-                    version = version_of(body)
+    for seq, text in rows:
+        following = _read(partial(_following, version), text)
+        if following is None:
+            raise IntegrityError((_bad(seq),))
+        version = following
     return version
+
+
+def _following(version: Version, text: str) -> Version:
+    """Return what is so after one more row."""
+    body = json.loads(text)
+    match body["kind"]:
+        case "BEGIN":
+            return replace(version, begun=version.begun | begun_of(body))
+        case "STEP":
+            return replace(version, followed={**version.followed, **followed_of(body)})
+        case _:
+            return version_of(body)
+
+
+def check_bodies(connection: Connection, head: Head) -> tuple[Finding, ...]:
+    """Return the rows that say which version the database has, and cannot be read. Raises: DatabaseError."""
+    findings = [_bad(seq) for seq in head.malformed]
+    try:
+        read_version(connection, head)
+    except IntegrityError as error:
+        findings += (f for f in error.findings if f not in findings)
+    return tuple(findings)
+
+
+def _read(read: Callable[[Any], _T], what: Any) -> _T | None:
+    """Return what `read` makes of something that anybody may have written; None if it is not what it should be."""
+    try:
+        return read(what)
+    except _MALFORMED:
+        return None
 
 
 _HASHED = """pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
@@ -241,49 +303,59 @@ def _changed(place: str) -> Finding:
     return Finding(code="LEDGER_SUM_MISMATCH", place=place, message="was changed after it was written", hint=_ASK)
 
 
+def _bad(seq: int) -> Finding:
+    return Finding(
+        code="LEDGER_BAD_ROW",
+        place=f"ledger row {seq}",
+        message="does not say what a row of its kind says",
+        hint="ask who can write the ledger; while it is the last row, the owner of the schema chameleon can delete it",
+    )
+
+
 def read_body(connection: Connection, seq: int) -> Body:
     """Return the body of a row. Raises: IntegrityError if it is gone or malformed."""
-    with _reading():
+    with translated():
         row = connection.execute("SELECT body FROM chameleon.ledger WHERE seq = %s", [seq]).fetchone()
-        if row is None:
-            raise IntegrityError(
-                (Finding(code="LEDGER_GAP", place=f"ledger row {seq}", message="the row is missing", hint=_ASK),)
-            )
-        body = json.loads(row[0])
-        return {**body}
-
-
-def read_modes(connection: Connection) -> tuple[ModeChange, ...]:
-    """Return the changes of the mode, oldest first. Raises: IntegrityError, DatabaseError."""
-    with _reading():
-        return tuple(
-            ModeChange(
-                from_=_mode(body["from"]),
-                to=_mode(body["to"]),
-                until=body["until"],
-                sig=body["sig"],
-                place="ledger",
-                vault=body["vault"],
-                prev=prev,
-            )
-            for prev, body in _of_kind(connection, "MODE")
+    if row is None:
+        raise IntegrityError(
+            (Finding(code="LEDGER_GAP", place=f"ledger row {seq}", message="the row is missing", hint=_ASK),)
         )
+    body = _read(lambda text: {**json.loads(text)}, row[0])
+    if body is None:
+        raise IntegrityError((_bad(seq),))
+    return body
 
 
-def _mode(label: str) -> Mode:
-    return {mode.label: mode for mode in Mode}[label]
+def read_modes(connection: Connection) -> tuple[tuple[int, ModeChange | None], ...]:
+    """Return the changes of the mode by their rows, oldest first; None for one that is malformed.
+
+    Raises: DatabaseError.
+    """
+    rows = _of_kind(connection, "MODE")
+    return tuple((seq, _read(partial(_mode_change, prev), text)) for seq, prev, text in rows)
 
 
-def read_keys(connection: Connection) -> tuple[PublicKey, ...]:
-    """Return the password's public keys, oldest first. Raises: IntegrityError, DatabaseError."""
-    with _reading():
-        return tuple(PublicKey.read(body) for _, body in _of_kind(connection, "AUTH"))
+def _mode_change(prev: str, text: str) -> ModeChange:
+    body = json.loads(text)
+    from_, to, until, sig, vault = texts([body[name] for name in ("from", "to", "until", "sig", "vault")])
+    modes = {mode.label: mode for mode in Mode}
+    return ModeChange(from_=modes[from_], to=modes[to], until=until, sig=sig, place="ledger", vault=vault, prev=prev)
 
 
-def _of_kind(connection: Connection, kind: str) -> list[tuple[str, Body]]:
-    """Return `prev` and body of the rows of a kind."""
-    rows = connection.execute("SELECT prev, body FROM chameleon.ledger WHERE kind = %s ORDER BY seq", [kind])
-    return [(prev, json.loads(text)) for prev, text in rows]
+def read_keys(connection: Connection) -> tuple[tuple[int, PublicKey | None], ...]:
+    """Return the password's public keys by their rows, oldest first; None for one that is malformed.
+
+    Raises: DatabaseError.
+    """
+    rows = _of_kind(connection, "AUTH")
+    return tuple((seq, _read(lambda text: PublicKey.read(json.loads(text)), text)) for seq, _, text in rows)
+
+
+def _of_kind(connection: Connection, kind: str) -> list[tuple[int, str, str]]:
+    """Return number, `prev` and body of the rows of a kind."""
+    with translated():
+        rows = connection.execute("SELECT seq, prev, body FROM chameleon.ledger WHERE kind = %s ORDER BY seq", [kind])
+        return rows.fetchall()
 
 
 def read_identity(connection: Connection) -> DatabaseIdentity:
@@ -312,22 +384,6 @@ def read_identity(connection: Connection) -> DatabaseIdentity:
 def _value(connection: Connection, sql: str) -> Any:
     row = connection.execute(sql.encode()).fetchone()
     return row[0] if row else None
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Tell a row that is not what Chameleon writes from everything else that can go wrong."""
-    try:
-        with translated():
-            yield
-    except DatabaseError as error:
-        if not _is_malformed(error):
-            raise
-    except (KeyError, TypeError, ValueError, RecursionError):
-        pass
-    else:
-        return
-    raise IntegrityError((_changed("chameleon.ledger"),)) from None
 
 
 def _is_malformed(error: DatabaseError) -> bool:
