@@ -70,6 +70,7 @@ SEVERITIES: dict[str, Severity] = {
     "PASSWORD_RESET": _N,
     # database
     "LEDGER_MISSING": _V,
+    "LEDGER_REPLACED": _V,
     "LEDGER_GAP": _V,
     "LEDGER_CHAIN_BROKEN": _V,
     "LEDGER_SUM_MISMATCH": _V,

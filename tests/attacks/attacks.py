@@ -415,6 +415,16 @@ def malformed_version(scene: Scene) -> None:
     _append(scene, **{k: ledger.bodies[-1][k] for k in ("version_id", "parent_id")}, kind="REPAIR", namespaces=5)
 
 
+def replace_by_view(scene: Scene) -> None:
+    scene.victim.execute(
+        "ALTER TABLE chameleon.ledger RENAME TO kept; CREATE VIEW chameleon.ledger AS SELECT * FROM chameleon.kept"
+    )
+
+
+def hide_rows(scene: Scene) -> None:
+    scene.victim.execute("ALTER TABLE chameleon.ledger ENABLE ROW LEVEL SECURITY")
+
+
 def invent_applied(scene: Scene) -> None:
     ledger = OwnedLedger(scene.victim.url)
     row = {**ledger.bodies[-1], "version_id": ZEROS, "parent_id": ledger.bodies[-1]["version_id"]}
@@ -551,7 +561,9 @@ ATTACKS = (
         ("DATABASE_IS_A_COPY",),
         in_database=True,
     ),
-    Attack(42, "replace the ledger's function", replace_function, (), ("LEDGER_UNPROTECTED",), in_database=True),
+    Attack(42, "replace the ledger's function", replace_function, (), ("LEDGER_REPLACED",), in_database=True),
+    Attack(42, "a view in the place of the ledger", replace_by_view, (), ("LEDGER_REPLACED",), in_database=True),
+    Attack(42, "row level security on the ledger", hide_rows, (), ("LEDGER_REPLACED",), in_database=True),
     Attack(
         43,
         "append a version to the ledger that no vault has",

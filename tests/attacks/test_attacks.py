@@ -16,8 +16,11 @@ from tests.attacks.attacks import (
     Attack,
     edit_snapshot,
     foreign_vault,
+    hide_rows,
     malformed_key,
     malformed_mode,
+    replace_by_view,
+    replace_function,
     swap_key,
     swap_key_rechained,
     upgrade_without_password,
@@ -99,7 +102,7 @@ def _stops_an_apply(attack: Attack, scene: Scene) -> None:
 
 # An apply puts it right, or it does not concern it.
 _HARMLESS = {"ORPHAN_VERSION", "CLOCK_BACKWARD", "DRIFT", "VERSION_SUPERSEDED"}
-_OTHERWISE = {41: 6, 42: 1}  # a question to a person, and a refusal by the ledger; the others are violations
+_OTHERWISE = {41: 6}  # a question to a person; the others are violations
 
 _LOOKING = (
     "verify",
@@ -175,6 +178,17 @@ def test_there_is_a_way_out_of_a_row_that_nobody_can_read(
     monkeypatch.setenv("CHAMELEON_NEW_MODE_PASSWORD", "known to the owner of the database")
     own.victim.do(*way_out.split())
     assert {f["severity"] for f in own.victim.findings()} <= {"notice"}
+
+
+@pytest.mark.parametrize("attack", [replace_by_view, hide_rows, replace_function])
+def test_the_vault_is_told_of_beside_a_ledger_that_is_not_ours(attack: Callable[[Scene], object], own: Scene) -> None:
+    attack(own)
+    said = own.victim.do("verify", status=VIOLATED)
+    assert "v003: hash verified" in said.out
+    assert "of this database is not what Chameleon makes" in said.out
+    assert "The role may not read" not in said.err
+    assert "3 registered" in own.victim.do("status", status=VIOLATED).out
+    own.victim.do("config", "set", "mode=readonly")
 
 
 def test_only_an_emergency_may_ask_to_skip(on_disk: Scene) -> None:

@@ -571,13 +571,16 @@ def _owned(database: str) -> int:
         f"{APPEND} AS 'SELECT public.evil()'",
         "DROP FUNCTION chameleon.append",
         "ALTER FUNCTION chameleon.append(text, text) SECURITY INVOKER",
+        "ALTER FUNCTION chameleon.append(text, text) SET search_path = public",
+        "CREATE OR REPLACE FUNCTION chameleon.refuse() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'",
     ],
 )
 def test_a_function_that_was_replaced_is_not_called(connection: Connection, database: str, replacement: str) -> None:
     applied(connection, 1)
     before = read_rows(connection)
     execute(database, EVIL, replacement)
-    with pytest.raises(NotSupported, match=r"chameleon\.append .* not what Chameleon makes") as caught:
+    with pytest.raises(NotSupported, match=r"chameleon\.(append|refuse) .* not what Chameleon makes") as caught:
         applied(connection, 2)
     assert caught.value.code == "CHM4014"
     with pytest.raises(NotSupported):

@@ -358,16 +358,6 @@ CHANGED = {
     "DROP INDEX chameleon.ledger_one_child; CREATE INDEX ledger_one_child ON chameleon.ledger (seq)": (
         "table chameleon.ledger: its unique index ledger_one_child is missing, or not what Chameleon made"
     ),
-    "ALTER FUNCTION chameleon.append(text, text) SECURITY INVOKER": (
-        "function chameleon.append: is missing, or not what Chameleon made"
-    ),
-    "ALTER FUNCTION chameleon.append(text, text) SET search_path = public": (
-        "function chameleon.append: is missing, or not what Chameleon made"
-    ),
-    "CREATE OR REPLACE FUNCTION chameleon.refuse() RETURNS trigger LANGUAGE plpgsql"
-    " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'": (
-        "function chameleon.refuse: is missing, or not what Chameleon made"
-    ),
 }
 
 

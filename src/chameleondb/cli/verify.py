@@ -99,6 +99,8 @@ def _show_anchors(out: Output, found: Inspection, why: str | ChameleonError) -> 
         )
         if isinstance(why, ChameleonError):
             out.error(why)
+    elif any(f.code == "LEDGER_REPLACED" for f in found.findings):
+        out.note("The ledger was not read: what is applied was not checked")
     else:
         out.note("The role may not read the ledger: what is applied was not checked")
 

@@ -174,14 +174,14 @@ class Release:
         """
         found = inspect(self.project.data, self.connection, deep=False, memory=self.memory)
         if found.ledgered is None:
-            raise unreadable(self.connection)
+            raise aborted(found.violations) if found.violations else unreadable(self.connection)
         self.history, self.ledgered = found.history, found.ledgered
-        if self.head.exists:
-            ensure_ours(self.connection)
         skips = skip and self._is_mode_believed(found)
         if skips:  # also where nothing is wrong: the next time, something might be
             require(self.mode(), Operation.SKIP_VERIFICATION)
         if skips and found.violations:
+            if self.head.exists:
+                ensure_ours(self.connection)  # before a version is registered that could not be recorded
             self.unverified = tuple(sorted({f.code for f in found.violations}))
         else:
             _require_sound(found, adopt=adopt)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding, Severity, of_severity
-from chameleondb.postgres.ledger import Head, Row, check_bodies, check_rows, protection
+from chameleondb.postgres.ledger import Head, NotOurs, Row, check_bodies, check_rows, ensure_ours, protection
 from chameleondb.postgres.session import Connection
 from chameleondb.vault.files import RESTORE, read_files
 from chameleondb.vault.history import History, Receipt
@@ -69,10 +69,11 @@ def inspect(
     verified = verify_files(files, deep=deep)
     not_consulted = []
     ledgered = None
+    replaced: tuple[Finding, ...] = ()
     if connection is None:
         not_consulted += ["database", "ledger"]
     else:
-        ledgered = read_ledger(connection)
+        ledgered, replaced = _read_ledger(connection)
         if ledgered is None:
             not_consulted.append("ledger")
     history = verified.history
@@ -80,7 +81,7 @@ def inspect(
     seen = memory.seen(history.vault) if memory and history else None
     if seen is None:
         not_consulted.append("memory")
-    findings = [*_collision(data, verified.findings)]
+    findings = [*_collision(data, verified.findings), *replaced]
     if connection is not None and ledgered is not None:
         findings += _check_rows(connection, ledgered)
         findings += cross_check(history, ledgered, exists=files.exists)
@@ -96,6 +97,19 @@ def inspect(
         force=force,
         not_consulted=tuple(not_consulted),
     )
+
+
+def _read_ledger(connection: Connection) -> tuple[Ledgered | None, tuple[Finding, ...]]:
+    """Read the ledger, and tell if it, or the function that adds to it, is somebody else's; then it is not trusted."""
+    ledgered = None
+    try:
+        ledgered = read_ledger(connection)
+        if ledgered is not None and ledgered.head.exists:
+            ensure_ours(connection)
+    except NotOurs as error:
+        found = Finding(code="LEDGER_REPLACED", place="database", message=error.message, hint=error.hint)
+        return ledgered, (found,)
+    return ledgered, ()
 
 
 def _check_rows(connection: Connection, ledgered: Ledgered) -> tuple[Finding, ...]:

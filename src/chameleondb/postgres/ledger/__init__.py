@@ -7,6 +7,7 @@ tells who could change it behind our back.
 from __future__ import annotations
 
 from chameleondb.postgres.ledger.bodies import DatabaseIdentity, Registered, Run, Version, anchor
+from chameleondb.postgres.ledger.creation import NotOurs
 from chameleondb.postgres.ledger.protection import protection
 from chameleondb.postgres.ledger.reading import (
     Head,
@@ -30,6 +31,7 @@ __all__ = [
     "DatabaseIdentity",
     "Head",
     "Ledger",
+    "NotOurs",
     "Position",
     "Registered",
     "Row",

@@ -62,9 +62,13 @@ def _make(connection: Connection, owner: str, migrator: str, database: str) -> N
     connection.execute("RESET ROLE")
 
 
-def not_ours(what: str, sqlstate: str | None = None) -> NotSupported:
-    """Return the error for something in the database that has our name and was made by somebody else."""
-    return NotSupported(
+class NotOurs(NotSupported):
+    """Something in the database has our name and was made by somebody else."""
+
+
+def not_ours(what: str, sqlstate: str | None = None) -> NotOurs:
+    """Return the error for such a thing."""
+    return NotOurs(
         "CHM4014",
         f"{what} of this database is not what Chameleon makes",
         hint="find out who made or changed it; if it holds a history, restore it from a backup of the database;"

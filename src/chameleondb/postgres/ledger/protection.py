@@ -84,10 +84,6 @@ def protection(connection: Connection) -> tuple[Finding, ...]:
         *_of_owners(owners, members),
         *_of_privileges(privileges),
         *_of_guards(*guards),
-        *(
-            _unprotected(f"function chameleon.{name}", "is missing, or not what Chameleon made", _ASK)
-            for name in replaced_functions(connection)
-        ),
     )
 
 
