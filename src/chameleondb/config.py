@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -69,9 +69,9 @@ class Project:
         """Return the schema files, sorted. Raises: UsageError if there is none or a configured path is missing."""
         paths = self.settings.schema_paths
         if paths is None:
-            found = set(_expand(self.root / SCHEMA_FILE)) | set(_expand(self.root / SCHEMA_DIRECTORY))
+            found = set(_expand([self.root / SCHEMA_FILE, self.root / SCHEMA_DIRECTORY], self.root))
         else:
-            found = {file for path in paths for file in self._configured(path)}
+            found = set(_expand([self._configured(path) for path in paths], self.root))
         if not found:
             raise UsageError(
                 "CHM0502",
@@ -80,13 +80,12 @@ class Project:
             )
         return tuple(sorted(found))
 
-    def _configured(self, path: str) -> Iterator[Path]:
+    def _configured(self, path: str) -> Path:
         full = Path(os.path.normpath(self.root / path))
-        if not full.resolve().is_relative_to(self.root.resolve()):
-            raise UsageError("CHM0503", f"schema path {path} lies outside of the project", hint="move it into it")
+        _require_inside(full, self.root, path)
         if not full.exists():
             raise UsageError("CHM0504", f"schema path {path} does not exist", hint=f"looked for {full}")
-        return _expand(full)
+        return full
 
 
 def find_project(start: Path) -> Project:
@@ -206,15 +205,40 @@ def _project_at(folder: Path) -> Project | None:
     return None
 
 
-def _expand(path: Path) -> Iterator[Path]:
-    """Yield the schema files at a path. What cannot be read is none that is missing: its tables would be dropped."""
-    if not path.is_dir():
-        if os.path.lexists(path):
-            yield _regular(path)
-        return
-    for folder, folders, files in os.walk(path, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (_regular(Path(folder, f)) for f in files if f.endswith(SCHEMA_SUFFIXES) and not f.startswith("."))
+def _expand(paths: Iterable[Path], root: Path) -> Iterator[Path]:
+    """Yield the schema files at paths. What cannot be read is none that is missing: its tables would be dropped.
+
+    Links to directories are followed, within the project; every directory is read once, however many lead to it.
+    """
+    waiting, seen = list(paths), set[str]()
+    for path in waiting:
+        if not path.is_dir():
+            if os.path.lexists(path):
+                yield _regular(path)
+            continue
+        for folder, folders, files in os.walk(path, onerror=_refuse):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+            links = [link for link in (Path(folder, name) for name in folders) if link.is_symlink()]
+            for link in links:
+                _require_inside(link, root, os.path.relpath(link, root))
+            waiting += links
+            yield from (_regular(file) for file in (Path(folder, name) for name in files) if _is_wanted(file))
+
+
+def _is_wanted(file: Path) -> bool:
+    # A link to nothing may have led to a directory.
+    is_named = file.name.endswith(SCHEMA_SUFFIXES) or (file.is_symlink() and not file.exists())
+    return is_named and not file.name.startswith(".")
+
+
+def _require_inside(path: Path, root: Path, named: str) -> None:
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UsageError("CHM0503", f"schema path {named} lies outside of the project", hint="move it into it")
 
 
 def _refuse(error: OSError) -> NoReturn:

@@ -96,6 +96,42 @@ def test_configured_schema_files_are_listed_once(tmp_path: Path) -> None:
     assert project.schema_files() == (tmp_path / "db" / "a.cham",)
 
 
+def _linked(root: Path, **links: str) -> list[str]:
+    """Return the schema files of a project with three files and links below `schemas`."""
+    for name in ("schemas/a/one.cham", "schemas/b/two.cham", "elsewhere/deep/three.cham"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("")
+    for name, target in links.items():
+        (root / "schemas" / name).symlink_to(target)
+    return [path.relative_to(root).as_posix() for path in find_project(root).schema_files()]
+
+
+@pytest.mark.parametrize(
+    ("links", "more"),
+    [
+        ({}, []),
+        ({"c": "../elsewhere"}, ["schemas/c/deep/three.cham"]),
+        ({"c": "../elsewhere", "again": "../elsewhere/deep"}, ["schemas/again/three.cham"]),
+        ({"c": "a", "d": "c", "loop": "."}, []),
+    ],
+)
+def test_links_to_directories_are_followed_once(tmp_path: Path, links: dict[str, str], more: list[str]) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "schema.cham").write_text("")
+    files = ["schema.cham", "schemas/a/one.cham", "schemas/b/two.cham", *more]
+    assert _linked(tmp_path, **links) == sorted(files)
+
+
+@pytest.mark.parametrize(("target", "code"), [("../../outside", "CHM0503"), ("../gone", "CHM0521")])
+def test_a_link_that_cannot_be_followed_is_an_error(tmp_path: Path, target: str, code: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "project").mkdir()
+    with pytest.raises(UsageError) as caught:
+        _linked(tmp_path / "project", c=target)
+    assert caught.value.code == code
+    assert "schemas/c" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("paths", "code"), [("[db]", "CHM0504"), ("['../x']", "CHM0503"), ("[empty]", "CHM0502"), ("[link]", "CHM0503")]
 )
