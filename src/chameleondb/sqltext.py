@@ -54,6 +54,16 @@ def unquoted(text: str) -> str:
     return _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else "\\", inner) if start else inner
 
 
+_NAME = r'(?:(?:[uU]&)?"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_OWN = re.compile(rf"({_NAME})\.({_NAME})")
+
+
+def own_name(text: str) -> tuple[str, str] | None:
+    """Return schema and name of what is outside pg_catalog; PostgreSQL prints that with its schema."""
+    match = _OWN.match(text)
+    return (unquoted(match[1]), unquoted(match[2])) if match else None
+
+
 def shown(text: str) -> str:
     """Return deparsed text without hidden characters in names and strings: they are escaped as `names` escapes them.
 

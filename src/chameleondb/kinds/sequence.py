@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
+from chameleondb.kinds.counting import handed_on, successors
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import (
@@ -296,6 +297,8 @@ def _create(obj: Sequence, context: Context) -> list[Step]:
     )
     if obj.owned_by is None:
         return [create]
+    if handed_on(obj.owned_by, context):
+        return [create, *_own(obj)]
     return [create, *_own(obj), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
 
 
@@ -341,7 +344,9 @@ def _drop(obj: Sequence, context: Context) -> list[Step]:
         return []  # goes with its column
     # Where an owned one ends, its column stays and goes on counting elsewhere or not at all.
     name = HazardName.DROPS_DATA if obj.owned_by is None else HazardName.DROPS_OBJECT
-    hazard = Hazard(name, obj.id, f"sequence {obj.id} is dropped with its current value")
+    heirs = context.once(successors).get(obj.id)
+    what = f"; {', '.join(map(str, heirs))} goes on counting from there" if heirs else " with its current value"
+    hazard = Hazard(name, obj.id, f"sequence {obj.id} is dropped{what}")
     return [Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=_lock(obj), hazards=(hazard,))]
 
 

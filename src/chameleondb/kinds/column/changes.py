@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import replace
+from typing import Any
 
 from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Kind
@@ -33,29 +33,25 @@ from chameleondb.kinds.column.not_null import (
     enforce_not_null,
     not_null_sql,
 )
+from chameleondb.kinds.counting import counter, drawn_from, go_on, handed_on
 from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity, constraint, name_aside, object_name, qualified, quote, relation, type_
-from chameleondb.sqltext import unquoted
+from chameleondb.sqltext import own_name
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 
 def _references(obj: Column) -> list[Identity]:
     """The table, the type (or table whose rows it is) if not of pg_catalog, a sequence that the default draws from."""
     found = [obj.id.table]
-    if "." in obj.type and (path := types.own_type(obj.type)):
+    if "." in obj.type and (path := own_name(obj.type)):
         found += [type_(*path), relation(*path)]
-    if obj.default and (match := _NEXTVAL.match(obj.default)):
-        sequence = types.own_type(unquoted(match[1]))
-        if sequence:
-            found.append(relation(*sequence))
+    if obj.identity is None and (sequence := drawn_from(obj)):
+        found.append(sequence)
     if obj.generated:
         found += [c for c in column_words(obj.id.table, obj.generated.expression) if c != obj.id]
     return found
-
-
-_NEXTVAL = re.compile(r"nextval\(((?:U&)?'(?:[^']|'')*')::regclass\)\Z")
 
 
 def definition(obj: Column, version: int) -> str:
@@ -216,7 +212,7 @@ def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
 
 def _between_enums(old: Column, new: Column, context: Context) -> bool:
     """Whether both types are modelled ones: a label is the same label in another type, or the change fails."""
-    before, after = types.own_type(old.type), types.own_type(new.type)
+    before, after = own_name(old.type), own_name(new.type)
     if before is None or after is None:
         return False
     return type_(*before) in context.source and type_(*after) in context.target
@@ -235,7 +231,12 @@ def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
 def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
     if _moves_default(old, new, context) or (new.identity is not None and old.identity is None):
         return []
-    return [alter_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")]
+    step = alter_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")
+    taken_over = handed_on(new.id, context) if old.identity is None else None
+    if taken_over is None:
+        return [step]
+    before, after = taken_over
+    return [step, go_on(after, before, _increment(after, context), new.id)]
 
 
 def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | None:
@@ -252,30 +253,62 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
 
 def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     if new.identity is None:
-        return [replace(alter_step(new, "DROP IDENTITY"), drops=(_counter(old),))]
+        return _drop_identity(old, new, context)
     if old.identity is None:
-        add = replace(alter_step(new, f"ADD {_identity_sql(new)}"), creates=(_counter(new),))
-        off = [alter_step(new, "DROP DEFAULT")] if old.default is not None else []
-        return [*off, add, *_continue_counting(new, context)]
+        return _add_identity(old, new, context)
     actions = []
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
     actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
     steps = [alter_step(new, " ".join(actions))] if actions else []
     if old.identity.sequence != new.identity.sequence:
-        steps += _rename_counter(_counter(old), _counter(new), new, context)
+        steps += _rename_counter(counter(old), counter(new), new, context)
     return steps
 
 
-def _counter(obj: Column) -> Identity:
-    """Return the sequence of an identity column."""
-    assert obj.identity is not None
-    return relation(obj.id.path[0], obj.identity.sequence or object_name(obj.id.path[1], obj.id.name, "seq"))
+def _add_identity(old: Column, new: Column, context: Context) -> list[Step]:
+    """Give a column an identity. Its sequence is made beside one whose name it takes, and goes on where that ends."""
+    assert new.identity is not None
+    options, taken_over, name = new.identity.options, handed_on(new.id, context), counter(new)
+    off = [alter_step(new, "DROP DEFAULT")] if old.default is not None else []
+    if taken_over is None:
+        add = replace(alter_step(new, f"ADD {_identity_sql(new)}"), creates=(name,))
+        return [*off, add, *continue_counting(name, options, new.id, context)]
+    before = taken_over[0]
+    made = relation(name.path[0], name_aside(name.name)) if before == name else name
+    named = replace(new, identity=replace(new.identity, sequence=made.name)) if before == name else new
+    steps = [
+        *off,
+        replace(alter_step(new, f"ADD {_identity_sql(named)}"), creates=(made,)),
+        go_on(made, before, options.increment, new.id),
+    ]
+    return [*steps, _name_counter(made, name, new, creates=(name,))] if made != name else steps
+
+
+def _drop_identity(old: Column, new: Column, context: Context) -> list[Step]:
+    """Take an identity away; a new sequence in its place goes on where that ends, which nobody may draw from then."""
+    name, taken_over = counter(old), handed_on(new.id, context)
+    drop = alter_step(new, "DROP IDENTITY")
+    if taken_over is None:
+        what = f"the identity of {new.id} is dropped with its sequence's current value"
+        return [replace(drop, drops=(name,), hazards=(Hazard(HazardName.DROPS_OBJECT, new.id, what),))]
+    assert old.identity is not None
+    after, aside = taken_over[1], relation(name.path[0], name_aside(name.name))
+    return [
+        _name_counter(name, aside, new, drops=(name,)),
+        go_on(after, aside, _increment(after, context), new.id),
+        drop,
+    ]
+
+
+def _increment(sequence: Identity, context: Context) -> int:
+    obj: Any = context.target.get(sequence)
+    return obj.options.increment if obj is not None else 1
 
 
 def _counters(context: Context) -> frozenset[Identity]:
     columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.identity is not None)
-    return frozenset(map(_counter, columns))
+    return frozenset(map(counter, columns))
 
 
 def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context) -> list[Step]:
@@ -284,19 +317,27 @@ def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context)
     if new in context.once(_counters):
         names.insert(1, name_aside(old.name))
     return [
-        Step(
-            sql=f"ALTER SEQUENCE {qualified((old.path[0], a))} RENAME TO {quote(b)}",
+        _name_counter(
+            relation(old.path[0], a),
+            relation(old.path[0], b),
+            obj,
             drops=(old,) if a == old.name else (),
             creates=(new,) if b == new.name else (),
-            needs=(obj.id,),
         )
         for a, b in itertools.pairwise(names)
     ]
 
 
-def _continue_counting(obj: Column, context: Context) -> list[Step]:
-    assert obj.identity is not None
-    return continue_counting(_counter(obj), obj.identity.options, obj.id, context)
+def _name_counter(
+    old: Identity,
+    new: Identity,
+    obj: Column,
+    *,
+    drops: tuple[Identity, ...] = (),
+    creates: tuple[Identity, ...] = (),
+) -> Step:
+    sql = f"ALTER SEQUENCE {qualified(old.path)} RENAME TO {quote(new.name)}"
+    return Step(sql=sql, drops=drops, creates=creates, needs=(obj.id,))
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:

@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chameleondb.sqltext import closing, unquoted
-
-_NAME = r'(?:(?:[uU]&)?"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_OWN = re.compile(rf"({_NAME})\.({_NAME})")
-
-
-def own_type(type_: str) -> tuple[str, str] | None:
-    """Return schema and name of a type outside pg_catalog; PostgreSQL prints those with their schema."""
-    match = _OWN.match(type_)
-    return (unquoted(match[1]), unquoted(match[2])) if match else None
+from chameleondb.sqltext import closing, own_name
 
 
 def sql(type_: str) -> str:
@@ -130,7 +121,7 @@ def conversion(old: str, new: str) -> Conversion:
         return Conversion(may_fail=False, cast="json")
     if a in _STRINGS:
         return Conversion(cast=new, lossy=f"text that {new} spells differently is not kept as it was")
-    if own_type(old) and own_type(new):
+    if own_name(old) and own_name(new):
         text = "text[]" if new.endswith("[]") else "text"
         return Conversion(cast=f"{text}::{new}", lossy=f"{old} values are converted to {new} by way of their text")
     return Conversion(lossy=f"{old} values are converted to {new}", cast=new)
