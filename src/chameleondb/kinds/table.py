@@ -288,9 +288,13 @@ def _keep_sequences(table: Table, context: Context) -> list[Step]:
     return [step for o in owned if o.unlogged != table.unlogged for step in set_logged(o)]
 
 
-def _set_options(old: Table, new: Table, _context: Context) -> list[Step]:
+def _set_options(old: Table, new: Table, context: Context) -> list[Step]:
     locks = (Lock(new.id, LockMode.SHARE_UPDATE_EXCLUSIVE),)
-    return [Step(sql=sql, locks=locks) for sql in set_options(alter_table(new.id), old.options, new.options)]
+    # PostgreSQL forgets those of a TOAST table that is not there yet: a column may bring it.
+    toast = any(option.startswith("toast.") and option not in old.options for option in new.options)
+    needs = tuple(c.id for c in context.target.children(new.id) if toast and c.id.space == "column")
+    statements = set_options(alter_table(new.id), old.options, new.options)
+    return [Step(sql=sql, locks=locks, needs=needs) for sql in statements]
 
 
 def _set_tablespace(_old: Table, new: Table, _context: Context) -> list[Step]:

@@ -6,6 +6,8 @@ Every step is a node. The edges read as sentences:
 - what refers to a dropped object is dropped or changed before it;
 - the dropped half of a replacement comes before the created half;
 - a dependent is dropped before what it depends on changes;
+- what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
+  for it.
 - a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
 
 Among the steps that are free, the smallest key runs first: creations and changes by kind and place, drops last. So the
@@ -88,6 +90,7 @@ class _Graph:
         self.creates: dict[Identity, int] = {}
         self.drops: dict[Identity, int] = {}
         self.alters: dict[Identity, list[int]] = {}
+        self.awaited: dict[Identity, list[int]] = {}  # of these, what others wait for
         self.unsettles: defaultdict[Identity, list[list[int]]] = defaultdict(list)  # the steps that do
         rank = {kind.model: n for n, kind in enumerate(kinds.values())}
         for change in changes:
@@ -123,6 +126,7 @@ class _Graph:
 
     def connect(self, source: Schema, target: Schema) -> None:
         """Draw every edge."""
+        self._find_awaited(target)
         for node, step in enumerate(self.steps):
             for identity in step.needs:
                 self._before(self.creates.get(identity), node)
@@ -158,6 +162,23 @@ class _Graph:
             if later:
                 self.after[last].add(later[0])
 
+    def _find_awaited(self, target: Schema) -> None:
+        """Leave out, of the steps of a change, those that must themselves wait for a part of what changes."""
+        for identity, nodes in self.alters.items():
+            needed = [
+                [n for n in self.steps[node].needs if self._is_changing_part(n, identity, target)] for node in nodes
+            ]
+            count = next((place for place, parts in enumerate(needed) if parts), len(nodes))
+            if count:
+                self.awaited[identity] = nodes[:count]
+            for node, parts in zip(nodes, needed, strict=True):
+                for part in parts:
+                    self._before(self.alters.get(part, [None])[-1], node)
+
+    def _is_changing_part(self, identity: Identity, whole: Identity, target: Schema) -> bool:
+        obj = target.get(identity) if identity in self.creates or identity in self.alters else None
+        return obj is not None and self.kinds[type(obj)].parent(obj) == whole
+
     def _before(self, first: int | None, second: int | None) -> None:
         if first is not None and second is not None and first != second:
             self.after[first].add(second)
@@ -187,7 +208,7 @@ class _Graph:
 
     def _changing(self, identity: Identity) -> Iterable[list[int]]:
         """Yield the steps of each change of an object, be it that of its type."""
-        own = self.alters.get(identity)
+        own = self.awaited.get(identity)
         return [*([own] if own else []), *self.unsettles.get(identity, ())]
 
     def _dropping(self, obj: Object) -> int | None:
@@ -210,7 +231,7 @@ class _Graph:
             giver = self.drops.get(identity)
             first = nodes.index(giver) + 1 if giver in nodes[:-1] else 0
             self._before(self.creates.get(identity), nodes[first])
-            for node in self.alters.get(identity, ())[-1:]:
+            for node in self.awaited.get(identity, ())[-1:]:
                 if identity != change.id:
                     self._before(node, nodes[0])
 

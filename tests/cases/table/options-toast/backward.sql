@@ -1,0 +1,2 @@
+ALTER TABLE users DROP COLUMN name;
+ALTER TABLE users RESET (fillfactor, toast.autovacuum_enabled);
