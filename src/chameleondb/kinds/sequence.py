@@ -366,6 +366,16 @@ def set_logged(obj: Sequence) -> list[Step]:
     return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} SET {word}", locks=lock)]
 
 
+def _set_logged(old: Sequence, new: Sequence, context: Context) -> list[Step]:
+    """Left to a table that changes likewise: it takes along what its columns own and sets again what is to differ."""
+    table: Any = context.target.get(new.owned_by.table) if new.owned_by else None
+    before: Any = context.source.get(table.id) if table else None
+    if before is None or before.unlogged == table.unlogged:
+        return set_logged(new)
+    goes_along = old.owned_by is not None and old.owned_by.table == table.id
+    return [] if goes_along or new.unlogged != table.unlogged else set_logged(new)
+
+
 def _rename(old: Sequence, new: Sequence) -> Step:
     return Step(sql=f"ALTER SEQUENCE {qualified(old.id.path)} RENAME TO {quote(new.id.name)}", locks=_lock(old))
 
@@ -384,7 +394,7 @@ KIND = Kind(
     on_change={
         "options": Alter(_set_options),
         "owned_by": Alter(lambda _old, new, _context: _own(new)),
-        "unlogged": Alter(lambda _old, new, _context: set_logged(new)),
+        "unlogged": Alter(_set_logged),
     },
     rename=_rename,
     # An owned sequence is known by its column, whatever it is called.
