@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chameleondb.errors import ConsentNeeded, DatabaseError, PlanError
+from chameleondb.steps import HazardName
 from tests.migrating import Database
 
 
@@ -191,6 +192,22 @@ def test_labels_in_arrays_are_counted_too(db: Database) -> None:
         db.run(schema("sad, fine"))
     db.execute("UPDATE t SET m = 'sad', more = NULL")
     db.migrate(schema("sad, fine"))
+
+
+@pytest.mark.parametrize(
+    ("after", "warned"),
+    [
+        ("enum K { b, a, c } " + _table("k: K?", "l: K?"), []),
+        ("enum K { a, b } " + _table("k: string?", "l: K?"), ["t.l"]),  # it never meets the new type
+    ],
+)
+def test_only_rows_that_may_hold_a_lost_label_are_spoken_of(db: Database, after: str, warned: list[str]) -> None:
+    db.run("enum K { a, b, c } " + _table("k: K?", "l: K?"))
+    db.execute("INSERT INTO t VALUES (1, 'c', 'a')")
+    told = {str(h.object): h.detail for h in db.plan(after).plan.hazards if h.name is HazardName.MAY_FAIL_ON_DATA}
+    assert told == dict.fromkeys(warned, "rows that hold 'c' stop the change; update them first")
+    db.migrate(after)
+    assert db.rows("SELECT k::text, l::text FROM t") == [("c", "a")]
 
 
 def test_what_mentions_a_renamed_column_follows(db: Database) -> None:

@@ -169,7 +169,7 @@ def _set_values(old: Enum, new: Enum, context: Context) -> list[Step]:
                 f"{new.id} cannot lose {_gone(old, new)}: {held:,} value{'s hold' if held != 1 else ' holds'} it still",
                 hint="give those rows another value first, or keep the label; `was` renames one",
             )
-        return _rebuild(new, context)
+        return _rebuild(old, new, context)
     return _add_values(old.values, new)
 
 
@@ -189,7 +189,7 @@ def _add_values(values: tuple[str, ...], new: Enum) -> list[Step]:
     return steps
 
 
-def _rebuild(new: Enum, context: Context) -> list[Step]:
+def _rebuild(old: Enum, new: Enum, context: Context) -> list[Step]:
     """Set the old type aside, create the new one, convert every column, drop the old."""
     name = qualified_type(new.id.path)
     aside = type_(new.id.path[0], object_name(new.id.name, "", "old"))
@@ -199,7 +199,7 @@ def _rebuild(new: Enum, context: Context) -> list[Step]:
     ]
     for column in _columns(new, context.source, context.target):
         if column.generated is None:  # which gives way
-            steps += _convert(column, context)
+            steps += _convert(column, _gone(old, new), context)
     return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}")]
 
 
@@ -223,10 +223,10 @@ def _question(old: Enum, new: Enum, source: Schema, target: Schema) -> str | Non
 
 
 def _columns(obj: Enum, source: Schema, target: Schema) -> list[Column]:
-    """Return the columns of the type, or of arrays of it, that stay."""
+    """Return the columns of the type, or of arrays of it, that stay so: others never meet the new one."""
     name = qualified_type(obj.id.path)
-    columns = (o for o in source.objects.values() if isinstance(o, Column) and o.id in target)
-    return [column for column in columns if column.type in (name, f"{name}[]")]
+    columns = (o for o in source.objects.values() if isinstance(o, Column) and o.type in (name, f"{name}[]"))
+    return [o for o in columns if isinstance(new := target.get(o.id), Column) and new.type == o.type]
 
 
 def _is_rebuilt(old: Enum, new: Enum) -> bool:
@@ -240,7 +240,7 @@ def _unsettles(old: Enum, new: Enum, context: Context) -> list[Identity]:
     return [new.id, *(column.id for column in columns)] if _is_rebuilt(old, new) else []
 
 
-def _convert(column: Column, context: Context) -> list[Step]:
+def _convert(column: Column, gone: str, context: Context) -> list[Step]:
     table, name = column.id.table, quote(column.id.name)
     alter = f"{alter_table(table)} ALTER COLUMN {name}"
     text = "text[]" if column.type.endswith("[]") else "text"
@@ -249,18 +249,18 @@ def _convert(column: Column, context: Context) -> list[Step]:
     hazard = Hazard(
         HazardName.MAY_FAIL_ON_DATA,
         column.id,
-        "rows that hold a label which goes away stop the change; update them first",
+        f"rows that hold {gone} stop the change; update them first",
     )
     convert = Step(
         sql=f"{alter} TYPE {column.type} USING {name}::{text}::{column.type}",
         locks=exclusive(table),
         effort=Effort.REWRITE,
-        hazards=(hazard,) if context.table_facts(table).rows else (),
+        hazards=(hazard,) if gone and context.table_facts(table).rows else (),
     )
     if column.default is None:
         return [convert]
     steps = [Step(sql=f"{alter} DROP DEFAULT", locks=exclusive(table)), convert]
-    if target.default is not None and target.type == column.type:
+    if target.default is not None:
         steps.append(Step(sql=f"{alter} SET DEFAULT {target.default}", locks=exclusive(table)))
     return steps
 

@@ -5,7 +5,7 @@ Every step is a node. The edges read as sentences:
 - what a step needs is created, and has finished changing, before it;
 - what refers to a dropped object is dropped or changed before it;
 - the dropped half of a replacement comes before the created half;
-- a dependent is dropped before what it depends on changes;
+- a dependent is dropped before what it depends on changes, and one that gets another type has it before the old goes;
 - what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
   for it.
 - a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
@@ -227,6 +227,8 @@ class _Graph:
                 # One of the steps may create what takes the place of the dropped object.
                 taker = self.creates.get(identity)
                 self._before(nodes[nodes.index(taker) - 1 if taker in nodes[1:] else -1], self.drops.get(identity))
+                for others in self.unsettles.get(identity, ()):
+                    self._before(nodes[-1], others[-1])
         for identity in kept:
             giver = self.drops.get(identity)
             first = nodes.index(giver) + 1 if giver in nodes[:-1] else 0

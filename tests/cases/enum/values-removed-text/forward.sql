@@ -1,0 +1,13 @@
+CREATE TYPE public.era AS ENUM ('gold', 'iron');
+ALTER TYPE public.plan RENAME TO plan_old;
+CREATE TYPE public.plan AS ENUM ('free', 'pro');
+ALTER TABLE users ALTER COLUMN plan DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN plan TYPE public.plan USING plan::text::public.plan;
+ALTER TABLE users ALTER COLUMN plan SET DEFAULT 'free'::public.plan;
+ALTER TABLE users ALTER COLUMN old DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN old TYPE TEXT USING old::text;
+ALTER TABLE users ALTER COLUMN old SET DEFAULT 'gold'::text;
+ALTER TABLE users ALTER COLUMN olds TYPE TEXT[] USING olds::text[];
+ALTER TABLE users ALTER COLUMN since TYPE public.era USING since::text::public.era;
+DROP TYPE public.plan_old;
+ALTER TABLE users ADD CONSTRAINT users_old_check CHECK (old <> 'x'::text);
