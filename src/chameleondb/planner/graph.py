@@ -7,7 +7,7 @@ Every step is a node. The edges read as sentences:
 - the dropped half of a replacement comes before the created half;
 - a dependent is dropped before what it depends on changes, and one that gets another type has it before the old goes;
 - what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
-  for it.
+  for it;
 - a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
 
 Among the steps that are free, the smallest key runs first: creations and changes by kind and place, drops last. So the
