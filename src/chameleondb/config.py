@@ -242,14 +242,15 @@ def _require_inside(path: Path, root: Path, named: str) -> None:
 
 
 def _refuse(error: OSError) -> NoReturn:
-    raise UsageError("CHM0521", f"cannot read {error.filename}: {error.strerror}") from None
+    name, reason = error.filename, (error.strerror or str(error)).lower()
+    raise UsageError("CHM0521", f"cannot read {name}: {reason}") from None
 
 
 def _regular(path: Path) -> Path:
     # A link is followed; a pipe would be waited for, and a device has no end.
     if not path.is_file():
-        why = "not a regular file" if path.exists() else "a link to nothing"
-        raise UsageError("CHM0521", f"cannot read {path}: {why}")
+        name, reason = path, "not a regular file" if path.exists() else "a link to nothing"
+        raise UsageError("CHM0521", f"cannot read {name}: {reason}")
     return path
 
 
