@@ -62,6 +62,18 @@ def test_a_directory_gets_a_file_for_each_schema(tool: Chameleon) -> None:
     assert "CHM0572" in tool.run("introspect", "-o", "schemas", status=64).stderr
 
 
+def test_who_writes_what_is_not_read_is_told(tool: Chameleon) -> None:
+    unread = "`migrate` does not read {}: it reads schema.cham, schemas/; schema.paths can name others"
+    assert unread.format("other.cham") in tool.run("introspect", "-o", "other.cham").stderr
+    for place in ("schema.cham", "schemas/"):
+        assert "does not read" not in tool.run("introspect", "-o", place).stderr
+    assert unread.format("more.cham") in tool.run("introspect", "-o", "more.cham").stderr
+    assert "does not read" not in tool.run("introspect", "-o", "-").stderr
+    (tool.folder / ".chameleon.yml").write_text("schema:\n  paths: [other.cham]\n")
+    assert "does not read" not in tool.run("introspect", "-f", "-o", "other.cham").stderr
+    assert "`migrate` does not read schema.cham: it reads other.cham;" in tool.run("introspect", "-f").stderr
+
+
 def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
     with psycopg.connect(tool.url) as connection:
         for name in ("odd %", *(f"schema_{number}" for number in range(5))):

@@ -47,13 +47,14 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     if output != STDOUT:
         authorize(app.project.data, connection, now)
     found = introspect(connection, schemas)
-    written = []
+    files: list[Path] = []
     if output is not None and output.endswith("/"):
         write_tree(path, found.files, force=force)
-        written = [_shown(path / name) for name in found.files]
+        files = [path / name for name in found.files]
     elif output != STDOUT:
         write(path, found.text, force=force)
-        written = [_shown(path)]
+        files = [path]
+    written = [_shown(file) for file in files]
     if app.out.json_wanted:
         app.out.json({**_document(found), "written": written})
     elif output == STDOUT:
@@ -62,6 +63,20 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
         for name in written:
             app.out.result(good("✓"), f" Schema written to {name}")
     _report(app, found)
+    _tell_unread(app, files)
+
+
+def _tell_unread(app: App, files: list[Path]) -> None:
+    """Say which of the files that were written no other command will look at."""
+    from chameleondb.errors import UsageError
+
+    try:
+        unread = [_shown(file) for file in files if not app.project.is_schema_file(file)]
+    except UsageError:  # there are no others
+        unread = [_shown(file) for file in files]
+    if unread:
+        places = ", ".join(app.project.schema_places)
+        app.out.note(f"`migrate` does not read {', '.join(unread)}: it reads {places}; schema.paths can name others")
 
 
 def _shown(path: Path) -> str:
