@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from chameleondb.postgres.session import connect
+from chameleondb.postgres.url import Target
+from chameleondb.workflow.migrate import missing_rights
 from tests.cli.test_migrate import AFTER, BEFORE
 from tests.command import Chameleon
+from tests.migrating import Database
 
 ROLE = "chameleon_reader"
 
@@ -43,6 +48,60 @@ def test_who_may_not_read_the_ledger_still_sees_and_is_told(reader: Chameleon) -
     assert "ALTER TABLE users ADD COLUMN age INTEGER;" in done.stdout
     assert "the role may not read the ledger" in done.stderr
     assert "error[CHM4013]" in reader.run("migrate", "--apply", status=1).stderr
+
+
+def test_the_rights_that_a_plan_takes_are_known_before_anything_is_registered(reader: Chameleon) -> None:
+    with psycopg.connect(reader.url.replace(f"{ROLE}@", "postgres@"), autocommit=True) as connection:
+        connection.execute(f"GRANT EXECUTE ON FUNCTION chameleon.append(text, text) TO {ROLE}")
+    lacks = ["users belongs to postgres", "CREATE on schema public of pg_database_owner"]
+    what = f"the role lacks rights that the plan takes: {'; '.join(lacks)}"
+    assert f"warning: {what}" in reader.run("migrate", "--dry-run").stderr
+    assert json.loads(reader.run("migrate", "--format", "json").stdout)["rights_missing"] == lacks
+    assert f"error[CHM4016]: {what}" in reader.run("migrate", "--apply", status=1).stderr
+    assert [path.name for path in (reader.folder / ".chameleon/vault/versions").iterdir()] == ["v001.json"]
+
+
+PUBLIC = "CREATE on schema public of pg_database_owner"
+OWN = 'entity Own table "own" { id: bigint primary'
+RIGHTS = {
+    f'{OWN} }} entity T table "t" {{ id: bigint primary, own: Own via id }}': {"t belongs to postgres"},
+    f'{OWN}, t: T via id }} entity T table "t" {{ id: bigint primary }}': {"REFERENCES on t of postgres"},
+    "entity U { id: bigint primary }": {PUBLIC},
+    'entity T in b table "t" was "public.t" { id: bigint primary }': {
+        "t belongs to postgres",
+        "CREATE on schema b of postgres",
+    },
+    'entity V table "v" was "t" { id: bigint primary, n: int? }': {"t belongs to postgres", PUBLIC},
+    'entity T table "t" { id: bigint primary, index (id) }': {"t belongs to postgres", PUBLIC},
+    "enum K { a, b, c }": {"k belongs to postgres"},
+    '/// A table.\nentity T table "t" { id: bigint primary }': {"t belongs to postgres"},
+    "namespace c": {"CREATE on database {database} of postgres"},
+    f"{OWN}, n: int?, check (n > 0) }}": set(),
+}
+
+
+@pytest.mark.parametrize("schema", RIGHTS)
+def test_every_right_is_named_with_the_owner(schema: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.execute(
+        "CREATE SCHEMA b",
+        "CREATE TYPE k AS ENUM ('a', 'b')",
+        "CREATE TABLE t (id bigint PRIMARY KEY)",
+        "CREATE TABLE own (id bigint PRIMARY KEY)",
+        f"CREATE ROLE {ROLE} LOGIN",
+        f"ALTER TABLE own OWNER TO {ROLE}",
+    )
+    try:
+        plan = db.plan(schema).plan
+        assert plan.groups
+        role = connect(Target(f"{database} user={ROLE}", "the test database", "a test"))
+        name = role.info.dbname
+        assert set(missing_rights(role, plan)) == {right.format(database=name) for right in RIGHTS[schema]}
+        role.close()
+        with db.session() as (connection, _):
+            assert missing_rights(connection, plan) == ()
+    finally:
+        db.execute(f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")
 
 
 def test_a_reader_changes_nothing_and_is_told_why(reader: Chameleon) -> None:

@@ -60,6 +60,7 @@ def command(app: App, /, **values: Any) -> int:
     Without options nothing is changed: the differences between the schema files and the database are listed.
     """
     from chameleondb.errors import UsageError
+    from chameleondb.workflow.migrate import lacking, missing_rights
 
     options = _Options(**values)
     if options.check + options.dry_run + options.apply > 1:
@@ -73,12 +74,21 @@ def command(app: App, /, **values: Any) -> int:
     what, files = preview_of(app, connection, use_cache=not options.no_cache, recall=True)
     if interrupted is not None:
         app.out.note(incomplete(interrupted, what, files))
+    missing = missing_rights(connection, what.plan)
     if app.out.json_wanted:
-        app.out.json({**document(what), "interrupted": interrupted.label if interrupted else None})
+        app.out.json(
+            {
+                **document(what),
+                "rights_missing": list(missing),
+                "interrupted": interrupted.label if interrupted else None,
+            }
+        )
     elif options.dry_run:
         show_sql(app.out, what)
     else:
         show_changes(app.out, what)
+    if missing:
+        app.out.warn(lacking(missing))
     return CHANGES_PENDING if options.check and what.pending else 0
 
 

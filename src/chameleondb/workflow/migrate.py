@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change, Difference, diff, present_name, unfollowed
-from chameleondb.errors import DatabaseError, DatabaseUnreachable, PlanError, StalePlan, UsageError
+from chameleondb.errors import DatabaseError, DatabaseUnreachable, NotSupported, PlanError, StalePlan, UsageError
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
@@ -27,11 +27,13 @@ from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity, spelled
 from chameleondb.planner.graph import Rounds
 from chameleondb.planner.plan import Plan, make_plan
+from chameleondb.planner.rights import needs
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import unplanned
 from chameleondb.postgres.facts import read_companions, read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
+from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
@@ -197,6 +199,27 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     texts = [v.sql for v in needed] + [u.statement for u in what.source.unmodelled]
     carried = [SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None]
     return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces)
+
+
+def missing_rights(connection: Connection, plan: Plan) -> tuple[str, ...]:
+    """Return what the role may not do of what the plan does, each with the owner. Raises: DatabaseError."""
+    return tuple(map(str, read_lacks(connection, needs(plan.changes, KIND_OF))))
+
+
+_LACKS_SHOWN = 5
+
+
+def require_rights(connection: Connection, plan: Plan) -> None:
+    """Raises: NotSupported CHM4016 if the role lacks a right that the plan takes."""
+    missing = missing_rights(connection, plan)
+    if missing:
+        raise NotSupported("CHM4016", lacking(missing), hint="connect as the owner, or as a member of that role")
+
+
+def lacking(missing: Sequence[str]) -> str:
+    """Say which rights are missing."""
+    more = f"; and {len(missing) - _LACKS_SHOWN} more" if len(missing) > _LACKS_SHOWN else ""
+    return f"the role lacks rights that the plan takes: {'; '.join(missing[:_LACKS_SHOWN])}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from chameleondb.workflow.author import author
 from chameleondb.workflow.elaboration import OpenShadow
 from chameleondb.workflow.in_force import FORGED, anchored, current_key, in_force
 from chameleondb.workflow.ledgered import Ledgered, read_ledger
-from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed
+from chameleondb.workflow.migrate import Preview, Purpose, apply, prove_first, require_reviewed, require_rights
 from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.recording import Content, make_snapshot
 from chameleondb.workflow.source import Files
@@ -294,6 +294,7 @@ class Release:
         allowed = tuple(consent(what.plan))
         what.plan.require_consent(allowed)
         self.authorize(what)
+        require_rights(self.connection, what.plan)
         listener.unproven(prove_first(self.connection, what, open_shadow))
         listener.decided(decision)
         version = decision.version or self.register(decision, content)
