@@ -266,6 +266,26 @@ def test_what_no_commit_holds_is_not_overwritten(bob: Clone) -> None:
     assert bob.files() == before
 
 
+def test_a_version_that_was_left_out_of_a_commit_is_to_be_added(bob: Clone) -> None:
+    bob.register()
+    bob.git("commit", "-q", "-a", "-m", "without what is new")
+    said = bob.run("vault", "rebase", "--theirs", "origin/main", status=5)
+    assert "HEAD: v003.json: is missing" in said
+    assert "help: versions/v003.json is here, and in no commit: git add .chameleon && git commit" in said
+    bob.git("merge", "origin/main", fails=True)
+    assert "git merge --abort, then git add .chameleon && git commit" in bob.run("vault", "rebase", status=5)
+    bob.git("merge", "--abort")
+    bob.commit("what is new")
+    bob.run("vault", "rebase", "--theirs", "origin/main")
+
+
+def test_a_version_that_is_gone_cannot_be_added(bob: Clone) -> None:
+    bob.register()
+    (bob.vault / "versions" / "v003.json").unlink()
+    bob.commit("without it")
+    assert "take a sound vault into HEAD first" in bob.run("vault", "rebase", "--theirs", "origin/main", status=5)
+
+
 def test_a_branch_without_a_vault(bob: Clone) -> None:
     bob.git("checkout", "-q", "--orphan", "empty")
     bob.git("rm", "-q", "-r", "-f", ".")

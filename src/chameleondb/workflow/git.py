@@ -99,6 +99,11 @@ class Checkout:
         paths = (entry.partition("\t")[2] for entry in listed.split("\0")[:-1])
         return frozenset(path.removeprefix(f"{folder}/") for path in paths)
 
+    def untracked(self, folder: str) -> frozenset[str]:
+        """Return the paths below `folder` that git does not know of."""
+        listed = os.fsdecode(self._run("ls-files", "-o", "-z", "--", folder))
+        return frozenset(path.removeprefix(f"{folder}/") for path in listed.split("\0")[:-1])
+
     def add(self, folder: str) -> None:
         """Tell git that all below `folder` is merged."""
         self._run("add", "-A", "--", folder)

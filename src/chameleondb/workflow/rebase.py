@@ -115,10 +115,22 @@ def _read(checkout: Checkout, commit: Commit, folder: str) -> _Branch:
     verified = verify(files_of(files))
     if verified.violations or verified.history is None:
         findings = tuple(replace(f, place=f"{commit.name}: {f.place}") for f in verified.violations)
+        hint = _left_out(checkout, commit, folder, verified.violations)
         raise IntegrityError(
-            findings, hint=f"take a sound vault into {commit.name} first; see `chameleon verify` there"
+            findings, hint=hint or f"take a sound vault into {commit.name} first; see `chameleon verify` there"
         )
     return _Branch(side=Side(history=verified.history, contents=by_id(files)), files=files)
+
+
+def _left_out(checkout: Checkout, commit: Commit, folder: str, violations: Iterable[Finding]) -> str | None:
+    """Return what to do about versions that git does not know of: `git commit -a` leaves out what is new."""
+    missing = {f"{layout.VERSIONS}/{f.place}" for f in violations if f.code == "VERSION_MISSING"}
+    here = sorted(missing & checkout.untracked(folder))
+    if commit.name != "HEAD" or not here:
+        return None
+    merge = checkout.merge()
+    first = f"git {merge.kind} --abort, then " if merge else ""
+    return f"{', '.join(here)} is here, and in no commit: {first}git add .chameleon && git commit"
 
 
 def _joined(ours: Side, theirs: Side) -> Joined:
