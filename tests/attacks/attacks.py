@@ -350,6 +350,17 @@ def rows_of_development(scene: Scene) -> None:
     scene.victim.url = scene.other.url
 
 
+def pretend_adopted(scene: Scene) -> None:
+    """The same, and a line in the log that says that the copy is meant to be one, with a row that is no ADOPT."""
+    rows_of_development(scene)
+    ((database,),) = scene.victim.rows(
+        "SELECT system_identifier || ':' || (SELECT oid FROM pg_database WHERE datname = current_database())"
+        " FROM pg_control_system()"
+    )
+    hashes = OwnedLedger(scene.victim.url).hashes()
+    _add(scene, f"[ADOPT] db={database} ledger={len(hashes)}:{hashes[-1]} reason=copy")
+
+
 def replace_function(scene: Scene) -> None:
     scene.victim.execute(
         "CREATE OR REPLACE FUNCTION chameleon.append(expected_prev text, body text) RETURNS text LANGUAGE sql"
@@ -557,6 +568,14 @@ ATTACKS = (
         41,
         "copy the ledger of a development database",
         rows_of_development,
+        (),
+        ("DATABASE_IS_A_COPY",),
+        in_database=True,
+    ),
+    Attack(
+        41,
+        "the same, with a line in the log that it was adopted",
+        pretend_adopted,
         (),
         ("DATABASE_IS_A_COPY",),
         in_database=True,

@@ -308,7 +308,8 @@ def _identity(history: History, ledgered: Ledgered) -> Iterator[Finding]:
         return
     last_begin = max((r.seq for r in ledgered.rows if r.kind == "BEGIN"), default=0)
     adopted = {n.fields["ledger"] for n in history.lines if n.action == "ADOPT" and n.fields["db"] == now}
-    if any(r.seq > last_begin and f"{r.seq}:{r.hash}" in adopted for r in ledgered.rows):
+    # Both must say so: the files alone could be anybody's.
+    if any(r.kind == "ADOPT" and r.seq > last_begin and f"{r.seq}:{r.hash}" in adopted for r in ledgered.rows):
         return
     yield Finding(
         code="DATABASE_IS_A_COPY",
