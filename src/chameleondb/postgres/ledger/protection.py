@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from chameleondb.findings import Finding
 from chameleondb.names import quote
-from chameleondb.postgres.ledger.tables import FUNCTIONS, INDEXES, OWNERS, PRIVILEGES, hand_over
+from chameleondb.postgres.ledger.tables import FUNCTIONS, INDEXES, OWNER, OWNERS, PRIVILEGES, hand_over
 from chameleondb.postgres.session import Connection, translated
 
 _FUNCTIONS = """
@@ -29,6 +29,8 @@ UNION
 SELECT r.rolname::text FROM pg_catalog.pg_roles r
 WHERE r.rolcreaterole AND NOT r.rolsuper AND pg_catalog.current_setting('server_version_num')::integer < 160000
 ORDER BY 1"""
+
+_HAS_OWNER = "SELECT FROM pg_catalog.pg_roles WHERE rolname = %s"
 
 _GUARDS = """
 SELECT
@@ -78,22 +80,25 @@ def protection(connection: Connection) -> tuple[Finding, ...]:
         if guards is None:
             return ()
         owners = connection.execute(OWNERS.encode()).fetchall()
+        has_owner = connection.execute(_HAS_OWNER, [OWNER]).fetchone() is not None
         members = [name for (name,) in connection.execute(_MEMBERS.encode()).fetchall()]
         privileges = connection.execute(PRIVILEGES.encode()).fetchall()
     return (
-        *_of_owners(owners, members),
+        *_of_owners(owners, members, has_owner=has_owner),
         *_of_privileges(privileges),
         *_of_guards(*guards),
     )
 
 
-def _of_owners(owners: Sequence[tuple[str, str, bool]], members: Iterable[str]) -> Iterator[Finding]:
+def _of_owners(
+    owners: Sequence[tuple[str, str, bool]], members: Iterable[str], *, has_owner: bool
+) -> Iterator[Finding]:
     people: dict[str, list[str]] = {}
     for what, role, can_login in owners:
         if can_login:
             people.setdefault(role, []).append(what)
     for role, owned in people.items():
-        hint = f"as a superuser: {'; '.join(hand_over(quote(role)))}"
+        hint = f"as a superuser: {'; '.join(hand_over(quote(role), has_owner=has_owner))}"
         yield _unprotected(_place(owned[-1]), f"belongs to {role}, who can log in and change it", hint)
     if not people:
         for role in members:

@@ -142,12 +142,15 @@ def writer_grants(role: str) -> tuple[str, ...]:
     return *reader_grants(role), f"GRANT EXECUTE ON FUNCTION chameleon.append(text, text) TO {role}"
 
 
-def hand_over(role: str) -> tuple[str, ...]:
-    """Return what a superuser runs to take the ledger from a role, given as SQL, that shall only go on adding to it."""
+def hand_over(role: str, *, has_owner: bool) -> tuple[str, ...]:
+    """Return what a superuser runs to take the ledger from a role, given as SQL, that shall only go on adding to it.
+
+    `has_owner`: the server has the owner's role already, e.g. for the ledger of another database.
+    """
     objects = ("SCHEMA chameleon", "TABLE chameleon.ledger")
     functions = ("FUNCTION chameleon.append(text, text)", "FUNCTION chameleon.refuse()")
     return (
-        f"CREATE ROLE {OWNER} NOLOGIN",
+        *(() if has_owner else (f"CREATE ROLE {OWNER} NOLOGIN",)),
         *(f"ALTER {what} OWNER TO {OWNER}" for what in (*objects, *functions)),
         *writer_grants(role),
     )
