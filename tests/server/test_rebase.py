@@ -13,7 +13,7 @@ import pytest
 from chameleondb.modes.policy import Mode
 from tests.branching import Developer
 from tests.cluster import Databases
-from tests.command import url_of
+from tests.command import PASSWORD, url_of
 
 pytestmark = [
     pytest.mark.server,
@@ -198,6 +198,24 @@ def rebased(ann: Developer, bob: Developer) -> Developer:
     bob.run("vault", "rebase")
     _resolve(bob)
     return bob
+
+
+def test_a_password_that_a_rebase_left_out_is_reset_by_the_owner_of_a_database_that_knows_it(
+    ann: Developer, bob: Developer
+) -> None:
+    new, reset = "a chameleon that changed its mind", ("config", "auth", "reset-password")
+    bob.run("config", "auth", "set-password", CHAMELEON_MODE_PASSWORD=PASSWORD, CHAMELEON_NEW_MODE_PASSWORD=new)
+    _collide(ann, bob)
+    assert "the mode password of the other branch is valid now" in bob.run("vault", "rebase").stderr
+    _resolve(bob)
+    said = bob.run("verify", status=5)
+    assert "integrity.log: the database knows another mode password than the vault" in said.stdout
+    assert "`chameleon config auth reset-password` with this one" in said.stderr
+    assert "AUTH_ROTATED_WITHOUT_OLD_KEY" not in _codes(ann)
+    bob.run(*reset, CHAMELEON_NEW_MODE_PASSWORD=new)
+    assert "AUTH_ROTATED_WITHOUT_OLD_KEY" not in _codes(bob)
+    bob.run("config", "set", "mode=standard", CHAMELEON_MODE_PASSWORD=new)
+    bob.run("migrate", "--apply")
 
 
 def test_a_database_with_a_version_that_gave_way_is_told_so(rebased: Developer) -> None:

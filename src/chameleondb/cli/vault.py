@@ -81,7 +81,10 @@ def _show_losses(out: Output, done: Rebased) -> None:
     if any(n.action == "MODE" for n in joined.dropped):
         out.note("  a mode is bound to its place by a signature: `chameleon config set mode=…` sets it anew")
     if any(n.action in ("AUTH_SET", "REPAIR") and n.fields.get("what") != "drift" for n in joined.dropped):
-        out.note("  the mode password of the other branch is valid now")
+        out.note(
+            "  the mode password of the other branch is valid now; with a database that was told of yours, its owner"
+        )
+        out.note("  has to reset it: `chameleon config auth reset-password`")
     if joined.locked:
         out.note("  the mode is readonly, the stricter of the two")
 

@@ -190,14 +190,15 @@ def check(history: History, told: Told) -> Iterator[Finding]:
         )
     strange = [key for key in told.keys if not is_trusted(key, history.keys)]
     if strange:
-        known = strange[-1] in history.keys
+        reset = "`chameleon config auth reset-password` with this one"
         yield Finding(
             code="AUTH_ROTATED_WITHOUT_OLD_KEY",
             place="integrity.log",
             message="the database knows another mode password than the vault",
-            hint="if the password was reset with another database, `chameleon config auth reset-password` with this one"
-            if known
-            else "get the newest vault (git pull), or restore .chameleon/vault from git or a backup",
+            hint=f"if the password was reset with another database, {reset}"
+            if strange[-1] in history.keys
+            else "get the newest vault (git pull), or restore .chameleon/vault from git or a backup;"
+            f" if a rebase left out a change of the password, {reset}",
         )
 
 
