@@ -169,6 +169,10 @@ def test_a_failed_migration_is_superseded_when_the_schema_is_mended_instead(appl
     history = applied.run("journal", "schema").stdout
     assert "v003 (current) ✓" in history
     assert "v002 (superseded)" in history
+    # What no database ever had is in the line of versions, and not in what was changed.
+    assert "├─ Changes: Added age field to User\n└─ Parent: v002\n" in history
+    assert "📝 Changes since v001:\n  + column users.age\n" in applied.run("journal", "schema", "v003").stdout
+    assert json.loads(applied.run("journal", "schema", "v003", "--format", "json").stdout)["since"] == "v001"
     assert "SUPERSEDE" in _log(applied)
     applied.run("verify")
     assert "✓ Up to date" in applied.run("status").stdout

@@ -109,17 +109,19 @@ def _show_version(out: Output, store: Store, history: History, label: str) -> No
         )
         raise UsageError("CHM2004", f"version {label} not found", hint=known or "no version is registered yet")
     snapshot = store.load(version)
-    parent = history.version(version.parent)
-    lines = changed_lines(store.load(parent) if parent else None, snapshot)
+    before = history.before(version)
+    lines = changed_lines(store.load(before) if before else None, snapshot)
+    since = before.label if before else None
     if out.json_wanted:
         changes = [f"{line.mark} {line.text}" for line in lines]
-        return out.json({**_facts(history, version), "diff": changes, "plan": list(snapshot.plan)})
+        return out.json({**_facts(history, version), "since": since, "diff": changes, "plan": list(snapshot.plan)})
     out.result(f"📋 Schema Version: {version.label}")
     out.result("─" * 41)
     for name, value in _described(history, version, snapshot):
         out.result(f"{name + ':':<12}{value}")
     out.result()
-    out.result("📝 Changes:")
+    is_usual = before == history.version(version.parent)
+    out.result("📝 Changes:" if is_usual else f"📝 Changes since {since or 'the beginning'}:")
     for line in lines:
         out.result(f"  {line.mark} {line.text}")
     if not lines:

@@ -83,6 +83,19 @@ class History:
         """Return the version of an id."""
         return next((v for v in self.versions if v.id == id), None)
 
+    def reached(self, version: Version | None, *, without: str | None = None) -> Version | None:
+        """Return a version, or the nearest before it that was not superseded, nor is the one `without`.
+
+        A superseded one is in the line of versions, and none that a database was left at.
+        """
+        while version is not None and (version.id in self.superseded or version.id == without):
+            version = self.version(version.parent)
+        return version
+
+    def before(self, version: Version) -> Version | None:
+        """Return the version that the changes of another one are counted from."""
+        return self.reached(self.version(version.parent))
+
     def by_label(self, label: str) -> Version | None:
         """Return the version of a label, e.g. ``v002``."""
         return next((v for v in self.versions if v.label == label), None)

@@ -68,9 +68,9 @@ class Content:
 
 
 def make_snapshot(
-    history: History, parent: Snapshot | None, content: Content, *, author: str, now: datetime, major: int
+    history: History, before: Snapshot | None, content: Content, *, author: str, now: datetime, major: int
 ) -> Snapshot:
-    """Return the snapshot of the next version; `parent` is that of the newest one."""
+    """Return the snapshot of the next version; `before` is that of the one whose changes it tells."""
     newest = history.newest
     what = content.what
     return Snapshot(
@@ -99,7 +99,7 @@ def make_snapshot(
         plan_hash=what.plan.hash,
         author=author,
         claimed_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        summary=_summary(parent, content),
+        summary=_summary(before, content),
         tool=f"chameleon/{__version__}",
     )
 
@@ -117,15 +117,15 @@ def _steps(plan: Plan) -> list[Mapping[str, Any]]:
     ]
 
 
-def _summary(parent: Snapshot | None, content: Content) -> str:
-    if parent is None:
+def _summary(before: Snapshot | None, content: Content) -> str:
+    if before is None:
         return INITIAL
-    before = schema_of(parent)
-    changes = changes_between(before, content.what.target, unfollowed(content.files.declared.hints, _followed(parent)))
-    text = summarize(changes, {**entities_of(parent), **content.entities})
+    hints = unfollowed(content.files.declared.hints, _followed(before))
+    changes = changes_between(schema_of(before), content.what.target, hints)
+    text = summarize(changes, {**entities_of(before), **content.entities})
     if text:
         return text
-    return "Changed sql statements" if list(content.blocks) != parent.blocks else "Changed no object"
+    return "Changed sql statements" if list(content.blocks) != before.blocks else "Changed no object"
 
 
 def schema_of(snapshot: Snapshot) -> Schema:
@@ -139,11 +139,11 @@ def entities_of(snapshot: Snapshot) -> dict[Identity, str]:
     return {Identity("relation", (namespace, table)): name for namespace, table, name in snapshot.entities}
 
 
-def changed_lines(parent: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:
-    """Return a line for every change from a version's parent to it."""
-    before, followed = (schema_of(parent), _followed(parent)) if parent else (Schema(), {})
+def changed_lines(before: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:
+    """Return a line for every change from the version before to this one."""
+    source, followed = (schema_of(before), _followed(before)) if before else (Schema(), {})
     hints = unfollowed({i: Hint(was=names) for i, names in _followed(snapshot).items()}, followed)
-    return describe(Plan(changes=changes_between(before, schema_of(snapshot), hints)))
+    return describe(Plan(changes=changes_between(source, schema_of(snapshot), hints)))
 
 
 def _followed(snapshot: Snapshot) -> dict[Identity, tuple[str, ...]]:

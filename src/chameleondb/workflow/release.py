@@ -313,10 +313,13 @@ class Release:
     def register(self, decision: Decision, content: Content) -> Version:
         """Make the files a version of the vault, which is created if need be; return it."""
         history = self.history or self.store.create()
-        parent = self.store.load(history.newest) if history.newest else None
+        old = decision.interrupted
+        if old is not None and any(r.id == old.id for r in history.receipts):
+            old = None
+        before = history.reached(history.newest, without=old.id if old else None)
         snapshot = make_snapshot(
             history,
-            parent,
+            self.store.load(before) if before else None,
             content,
             author=author(self.project.root),
             now=self.now(),
@@ -324,8 +327,7 @@ class Release:
         )
         history = self.store.register(history, snapshot)
         version = history.versions[-1]
-        old = decision.interrupted
-        if old is not None and not any(r.id == old.id for r in history.receipts):
+        if old is not None:
             history = self.store.append(history, "SUPERSEDE", old=old.id, new=version.id)
         self.history = history
         return version
