@@ -422,6 +422,11 @@ def test_mistakes(bare: Chameleon, arguments: tuple[str, ...], message: str) -> 
     assert message in bare.run("config", *arguments, status=64).stderr
 
 
+def test_a_setting_is_written_where_the_others_are(bare: Chameleon) -> None:
+    (bare.folder / "pyproject.toml").write_text('[tool.chameleon.migration]\nlock_timeout = "1s"\n')
+    assert "write it into pyproject.toml" in bare.run("config", "set", "lock-timeout=2s", status=64).stderr
+
+
 def test_schema_paths_need_privileged_mode_and_leave_the_file_alone(bare: Chameleon) -> None:
     (bare.folder / "more").mkdir()
     (bare.folder / "more/x.cham").write_text(V1)

@@ -137,6 +137,8 @@ def test_one_version_with_its_changes_and_its_sql(failed: Chameleon) -> None:
     assert "\nStatus:     locked ✓\nApplied:    " in first
     document = json.loads(failed.run("journal", "schema", "v001", "--format", "json").stdout)
     assert (document["parent"], document["current"], len(document["applied"])) == (None, True, 1)
+    for also in ("1", "V01"):
+        assert failed.run("journal", "schema", also).stdout == first
     unknown = failed.run("journal", "schema", "v009", status=64)
     assert unknown.stderr == "error[CHM2004]: version v009 not found\nhelp: the versions are v001 to v002\n"
 

@@ -68,6 +68,15 @@ def test_a_database_that_is_so_already_and_has_no_version(tool: Chameleon) -> No
     ]
 
 
+def test_how_a_plan_would_be_run_is_for_migrate_to_tell(applied: Chameleon) -> None:
+    applied.unlock()
+    applied.write("enum Mood { low, high }\n" + V1)
+    applied.run("migrate", "--apply")
+    applied.write("enum Mood { low, high, top }\n" + V1.replace("}", "    mood: Mood default top,\n}"))
+    assert "2 transactions: " in applied.run("migrate").stderr
+    assert "transactions" not in applied.run("status").stderr
+
+
 def test_without_a_database_url(applied: Chameleon) -> None:
     done = Chameleon(applied.folder, "").run("status")
     assert done.stdout.splitlines()[:3] == [

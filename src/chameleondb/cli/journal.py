@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,7 +30,7 @@ def command() -> None:
 @format_option
 @click.pass_obj
 def schema(app: App, version: str | None) -> None:
-    """List the versions, newest first; with VERSION (v002), show what it changed and the SQL of it."""
+    """List the versions, newest first; with VERSION (v002, or 2), show what it changed and the SQL of it."""
     store, history = _history(app)
     if version is not None:
         _show_version(app.out, store, history, version)
@@ -100,9 +101,11 @@ def _facts(history: History, version: Version) -> dict[str, Any]:
 
 
 def _show_version(out: Output, store: Store, history: History, label: str) -> None:
+    from chameleondb.vault import layout
     from chameleondb.workflow.recording import changed_lines
 
-    version = history.by_label(label)
+    number = label.lower().removeprefix("v")
+    version = history.by_label(layout.label(int(number)) if re.fullmatch("[0-9]{1,9}", number) else label)
     if version is None:
         known = (
             f"the versions are {history.versions[0].label} to {history.versions[-1].label}" if history.versions else ""

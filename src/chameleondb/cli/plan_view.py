@@ -75,11 +75,16 @@ def _show_locks(out: Output, plan: Plan) -> None:
 
 
 def show_rest(out: Output, what: Preview) -> None:
-    """Report what is left alone, and what else is to be known."""
-    from chameleondb.workflow.describe import counted
-
+    """Report how a plan is run, and what is left alone."""
     for note in what.plan.notes:
         out.note(note)
+    show_left_alone(out, what)
+
+
+def show_left_alone(out: Output, what: Preview) -> None:
+    """Report what is not changed, though it differs from the schema."""
+    from chameleondb.workflow.describe import counted
+
     if what.unplanned:
         out.warn("differs from its sql block, and is not changed by this version of Chameleon:")
         for obj in what.unplanned:

@@ -66,7 +66,8 @@ def change(app: App, key: str, value: str, modes: Callable[[], Modes]) -> None:
 
     name = KEYS[key.strip().lower()]
     if name != "schema-paths":
-        raise UsageError("CHM0554", f"`{name}` is not set by a command", hint=f"write it into {CONFIG_FILE}")
+        where = app.project.config_file.name if app.project.config_file else CONFIG_FILE
+        raise UsageError("CHM0554", f"`{name}` is not set by a command", hint=f"write it into {where}")
     paths = [path.strip() for path in value.split(",") if path.strip()]
     if not paths:
         raise UsageError("CHM0550", "there is no path", hint="e.g. chameleon config set schema-paths=schemas,more")

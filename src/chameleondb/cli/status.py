@@ -186,7 +186,7 @@ def _mode(force: Force) -> str:
 
 
 def _show_rest(out: Output, state: _State) -> None:
-    from chameleondb.cli.plan_view import show_rest
+    from chameleondb.cli.plan_view import show_left_alone
 
     if isinstance(state.problem, SchemaError | DatabaseUnreachable):
         out.error(state.problem)
@@ -201,7 +201,7 @@ def _show_rest(out: Output, state: _State) -> None:
     if state.drift.lines is None and not state.found.violations and (state.here is not None or is_unreadable):
         out.note(f"Drift not checked: {state.drift.why}")
     if state.what is not None:
-        show_rest(out, state.what)
+        show_left_alone(out, state.what)
 
 
 def _document(state: _State) -> dict[str, Any]:
