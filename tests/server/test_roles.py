@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -154,3 +155,17 @@ def test_rows_hidden_by_policies_are_rows(project: Path, database_url: str) -> N
     finally:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
+def test_the_owner_of_a_schema_may_drop_what_others_own_in_it(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.run("entity T in b { id: bigint primary }")
+    db.execute(f"CREATE ROLE {ROLE} LOGIN", f"ALTER SCHEMA b OWNER TO {ROLE}")
+    try:
+        plan = db.plan("").plan
+        assert plan.sql == ("DROP TABLE b.ts", "DROP SCHEMA b")
+        with closing(connect(Target(f"{database} user={ROLE}", "the test database", "a test"))) as role:
+            assert missing_rights(role, plan) == ()
+            role.execute("DROP TABLE b.ts")
+    finally:
+        db.execute(f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")

@@ -177,7 +177,7 @@ def test_a_directory_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, mo
     monkeypatch.setattr(os, "scandir", refused)  # root may list everything
     with pytest.raises(UsageError) as caught:
         find_project(tmp_path).schema_files()
-    assert caught.value.message == f"cannot read {tmp_path / 'schemas' / 'more'}: Permission denied"
+    assert caught.value.message == f"cannot read {tmp_path / 'schemas' / 'more'}: permission denied"
 
 
 def test_no_schema(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ class Right(enum.StrEnum):
     """What a role must be, or must have been granted."""
 
     OWNER = "owner"
+    DROP = "drop"  # the owner of the schema has it, too
     CREATE = "create"
     REFERENCES = "references"
 
@@ -45,7 +46,8 @@ def _needs(change: Change, kinds: Kinds, former: Mapping[Identity, Identity]) ->
     obj: Any = change.new or change.old
     holder = _holder(obj.id, obj, kinds)
     if holder != change.id or change.action is not Action.CREATE:
-        yield Need(Right.OWNER, former.get(holder, holder))
+        is_drop = change.action is Action.DROP and holder == change.id
+        yield Need(Right.DROP if is_drop else Right.OWNER, former.get(holder, holder))
     if change.action in (Action.CREATE, Action.RENAME) and change.id.space in ("relation", "type"):
         yield Need(Right.CREATE, namespace(change.id.path[0]))
     elif change.action is Action.CREATE and change.id.space == "namespace":

@@ -20,7 +20,7 @@ class Lack:
     def __str__(self) -> str:
         name = str(self.need.of)
         match self.need.right:
-            case Right.OWNER:
+            case Right.OWNER | Right.DROP:
                 return f"{name} belongs to {self.owner}"
             case Right.REFERENCES:
                 return f"REFERENCES on {name} of {self.owner}"
@@ -35,23 +35,29 @@ _LACKS = """
       FROM unnest(%(rights)s::text[], %(spaces)s::text[], %(schemas)s::text[], %(names)s::text[])
            WITH ORDINALITY n (what, space, schema, name, number)
      CROSS JOIN LATERAL (
-        SELECT c.relowner, c.relkind IN ('r', 'p') AND NOT pg_catalog.has_any_column_privilege(c.oid, 'REFERENCES')
+        SELECT c.relowner, s.nspowner,
+               c.relkind IN ('r', 'p') AND NOT pg_catalog.has_any_column_privilege(c.oid, 'REFERENCES')
           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
          WHERE n.space = 'relation' AND s.nspname = n.schema AND c.relname = n.name
         UNION ALL
-        SELECT t.typowner, false
+        SELECT t.typowner, s.nspowner, false
           FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
          WHERE n.space = 'type' AND s.nspname = n.schema AND t.typname = n.name
         UNION ALL
-        SELECT s.nspowner, NOT pg_catalog.has_schema_privilege(s.oid, 'CREATE')
+        SELECT s.nspowner, s.nspowner, NOT pg_catalog.has_schema_privilege(s.oid, 'CREATE')
           FROM pg_catalog.pg_namespace s WHERE n.space = 'namespace' AND s.nspname = n.name
         UNION ALL
-        SELECT e.extowner, false FROM pg_catalog.pg_extension e WHERE n.space = 'extension' AND e.extname = n.name
+        SELECT e.extowner, e.extowner, false
+          FROM pg_catalog.pg_extension e WHERE n.space = 'extension' AND e.extname = n.name
         UNION ALL
-        SELECT d.datdba, NOT pg_catalog.has_database_privilege(d.oid, 'CREATE')
+        SELECT d.datdba, d.datdba, NOT pg_catalog.has_database_privilege(d.oid, 'CREATE')
           FROM pg_catalog.pg_database d WHERE n.space = 'database' AND d.datname = pg_catalog.current_database()
-     ) o (owner, is_closed)
-     WHERE CASE n.what WHEN 'owner' THEN NOT pg_catalog.pg_has_role(o.owner, 'USAGE') ELSE o.is_closed END
+     ) o (owner, of_schema, is_closed)
+     WHERE CASE n.what
+           WHEN 'owner' THEN NOT pg_catalog.pg_has_role(o.owner, 'USAGE')
+           WHEN 'drop' THEN NOT pg_catalog.pg_has_role(o.owner, 'USAGE')
+                            AND NOT pg_catalog.pg_has_role(o.of_schema, 'USAGE')
+           ELSE o.is_closed END
      ORDER BY n.number"""
 
 
