@@ -29,6 +29,14 @@ def drawn_from(column: Any) -> Identity | None:
     return relation(*path) if path else None
 
 
+def owned_sequences(table: Identity, context: Context) -> list[Identity]:
+    """Return the sequences that change with their table: those of identities, and those that columns own."""
+    columns: list[Any] = [o for o in context.source.children(table) if o.id.space == "column"]
+    owners = ((o.id, getattr(o, "owned_by", None)) for o in context.source.objects.values())
+    owned = (identity for identity, owner in owners if owner is not None and owner.table == table)
+    return [*(counter(column) for column in columns if column.identity is not None), *owned]
+
+
 def handed_on(column: Identity, context: Context) -> tuple[Identity, Identity] | None:
     """Return the sequence that a column draws from and the new one that takes its place, be it of the same name."""
     old: Any = context.source.get(column)

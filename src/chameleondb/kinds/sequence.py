@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
+from chameleondb.kinds.clauses import exclusive
 from chameleondb.kinds.counting import handed_on, successors
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -347,7 +348,9 @@ def _drop(obj: Sequence, context: Context) -> list[Step]:
     heirs = context.once(successors).get(obj.id)
     what = f"; {', '.join(map(str, heirs))} goes on counting from there" if heirs else " with its current value"
     hazard = Hazard(name, obj.id, f"sequence {obj.id} is dropped{what}")
-    return [Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=_lock(obj), hazards=(hazard,))]
+    return [
+        Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id), hazards=(hazard,))
+    ]
 
 
 def _set_options(old: Sequence, new: Sequence, _context: Context) -> list[Step]:
@@ -362,8 +365,7 @@ def _set_options(old: Sequence, new: Sequence, _context: Context) -> list[Step]:
 def set_logged(obj: Sequence) -> list[Step]:
     """Return the step that makes a sequence logged or unlogged, as it is meant to be."""
     word = "UNLOGGED" if obj.unlogged else "LOGGED"
-    lock = (Lock(obj.id, LockMode.ACCESS_EXCLUSIVE),)
-    return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} SET {word}", locks=lock)]
+    return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} SET {word}", locks=exclusive(obj.id))]
 
 
 def _set_logged(old: Sequence, new: Sequence, context: Context) -> list[Step]:
@@ -377,7 +379,7 @@ def _set_logged(old: Sequence, new: Sequence, context: Context) -> list[Step]:
 
 
 def _rename(old: Sequence, new: Sequence) -> Step:
-    return Step(sql=f"ALTER SEQUENCE {qualified(old.id.path)} RENAME TO {quote(new.id.name)}", locks=_lock(old))
+    return Step(sql=f"ALTER SEQUENCE {qualified(old.id.path)} RENAME TO {quote(new.id.name)}", locks=exclusive(old.id))
 
 
 KIND = Kind(

@@ -15,6 +15,7 @@ from chameleondb.kinds.clauses import (
     set_options,
     with_sql,
 )
+from chameleondb.kinds.counting import owned_sequences
 from chameleondb.kinds.sequence import Sequence, set_logged
 from chameleondb.language import Block, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -269,7 +270,9 @@ def _drop(obj: Table, context: Context) -> list[Step]:
 
 def _set_logged(_old: Table, new: Table, context: Context) -> list[Step]:
     sql = f"{alter_table(new.id)} SET {'UNLOGGED' if new.unlogged else 'LOGGED'}"
-    step = Step(sql=sql, locks=exclusive(new.id), effort=Effort.REWRITE)
+    sequences = owned_sequences(new.id, context) if context.facts.server_version >= 150000 else []
+    locks = (lock for relation in (new.id, *sequences) for lock in exclusive(relation))
+    step = Step(sql=sql, locks=tuple(locks), effort=Effort.REWRITE)
     if new.unlogged:
         what = f"table {new.id} becomes unlogged: a crash of the server empties it"
         step = replace(losing(step, new.id, new.id, context, what), requires_empty=None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chameleondb.diff import Change, Difference
+from chameleondb.diff import Action, Change, Difference
 from chameleondb.errors import ConsentNeeded, PlanError
 from chameleondb.kind import Kind
 from chameleondb.model.facts import Facts, TableFacts
@@ -101,10 +101,10 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     if difference.refused:
         raise _together(difference.refused, rename_hints(likely))
     steps = []
-    renamed = frozenset(difference.former.values())
-    for step in order(difference.changes, difference.source, target, kinds, rounds or Rounds()):
-        # Nobody waits for a table that is new. One that is renamed has its old name in its first step.
-        locks = tuple(k for k in step.locks if k.relation in difference.source or k.relation in renamed)
+    ordered = order(difference.changes, difference.source, target, kinds, rounds or Rounds())
+    new = _new_relations(difference, ordered)
+    for step in ordered:
+        locks = tuple(k for k in step.locks if k.relation not in new or k.relation in step.drops)
         took = seconds(step.effort, step.transaction, locks, facts)
         hazards = (*_lock_hazards(locks, step.effort, facts), *_companion_hazards(step, facts))
         steps.append(replace(step, locks=locks, seconds=took).with_hazards(hazards))
@@ -128,6 +128,13 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
         notes=tuple(notes),
         likely=likely,
     )
+
+
+def _new_relations(difference: Difference, steps: Iterable[Step]) -> frozenset[Identity]:
+    """Return what nobody can wait for: a table that is new. One that is renamed has its old name in its first step."""
+    on_the_way = (k.relation for c in difference.changes if c.action is Action.RENAME for s in c.steps for k in s.locks)
+    made = {*(i for step in steps for i in step.creates), *on_the_way}
+    return frozenset(made.difference(difference.source.objects, difference.former.values()))
 
 
 def _together(refused: Sequence[PlanError], more_hints: Iterable[str]) -> PlanError:

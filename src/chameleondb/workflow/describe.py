@@ -103,13 +103,15 @@ _EFFORTS = tuple(Effort)
 
 def lock_lines(plan: Plan) -> tuple[str, ...]:
     """Return, for each table, its strongest lock, what is done under it at most, and for how long; weaker locks where
-    more is done. Of a large table, its size is told.
+    more is done. Of a large table, its size is told; one that is renamed is told by its new name.
 
     A lock is held to the end of its transaction, so what others wait for is the strongest in each.
     """
     held: dict[str, dict[LockMode, _Held]] = {}
+    renamed = (c for c in plan.changes if c.action is Action.RENAME and c.old and c.id.space == "relation")
+    renames = {step.sql: (c.old.id, c.id) for c in renamed if c.old for step in c.steps}
     for group in plan.groups:
-        for name, own in _held(group):
+        for name, own in _held(group, renames):
             modes = held.setdefault(name, {})
             known = modes.get(own.mode, own)
             modes[own.mode] = _Held(own.mode, max(own.effort, known.effort), max(own.seconds, known.seconds))
@@ -127,14 +129,19 @@ class _Held(NamedTuple):
     seconds: float
 
 
-def _held(group: Group) -> Iterator[tuple[str, _Held]]:
+def _held(group: Group, renames: Mapping[str, tuple[Identity, Identity]]) -> Iterator[tuple[str, _Held]]:
     """Yield the locks of each table in a transaction: a new one with each step that takes a stronger one."""
     strongest: dict[str, _Held] = {}
     left = sum(step.seconds for step in group.steps)
     for step in group.steps:
         effort = _EFFORTS.index(step.effort)
-        for name in {str(lock.relation) for lock in step.locks if lock.relation.space == "relation"}:
-            mode = max(lock.mode for lock in step.locks if str(lock.relation) == name)
+        old, new = renames.get(step.sql, (None, None))
+        modes: dict[str, LockMode] = {}
+        for lock in step.locks:
+            if lock.relation.space == "relation":
+                name = str(new if lock.relation == old else lock.relation)
+                modes[name] = max(lock.mode, modes.get(name, lock.mode))
+        for name, mode in modes.items():
             known = strongest.get(name)
             if known is None or mode > known.mode:
                 strongest[name] = _Held(mode, effort, left)

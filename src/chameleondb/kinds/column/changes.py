@@ -191,7 +191,8 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     elif change.cast:
         action += f" USING {quote(new.id.name)}::{change.cast}"
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
-    locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context)))
+    counting = (Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE),) if old.identity else ()
+    locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context), *counting))
     step = replace(alter_step(new, action, effort), locks=tuple(locks))
     if using is None and change.lossy and not _between_enums(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
@@ -260,7 +261,9 @@ def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
     actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
-    steps = [alter_step(new, " ".join(actions))] if actions else []
+    alter = alter_step(new, " ".join(actions))
+    counting = Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE)
+    steps = [replace(alter, locks=(*alter.locks, counting))] if actions else []
     if old.identity.sequence != new.identity.sequence:
         steps += _rename_counter(counter(old), counter(new), new, context)
     return steps
@@ -337,7 +340,7 @@ def _name_counter(
     creates: tuple[Identity, ...] = (),
 ) -> Step:
     sql = f"ALTER SEQUENCE {qualified(old.path)} RENAME TO {quote(new.name)}"
-    return Step(sql=sql, drops=drops, creates=creates, needs=(obj.id,))
+    return Step(sql=sql, drops=drops, creates=creates, needs=(obj.id,), locks=exclusive(old))
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
