@@ -63,12 +63,13 @@ class HazardName(enum.StrEnum):
     BLOCKS_READS = "blocks-reads"
     MAY_FAIL_ON_DATA = "may-fail-on-data"
     BREAKS_CODE = "breaks-code"
+    CHANGES_PRIVILEGES = "changes-privileges"
     NOT_REVERSIBLE = "not-reversible"
 
     @property
     def destructive(self) -> bool:
         """Whether a step with this hazard is refused without consent."""
-        return self in (HazardName.DROPS_DATA, HazardName.DROPS_UNMANAGED)
+        return self in (HazardName.DROPS_DATA, HazardName.DROPS_UNMANAGED, HazardName.CHANGES_PRIVILEGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class Hazard:
 class Step:
     """One SQL statement without its semicolon.
 
-    `creates`, `drops` and `needs` order the plan; `locks` name relations of the source only, since nobody waits for a
+    `creates`, `drops` and `needs` order the plan; `rebuilds` is what it ends the old form of while the new one has its
+    name already; `locks` name relations of the source only, since nobody waits for a
     table that is new. `seconds` is how long it takes on them, to an order of magnitude.
     """
 
@@ -97,6 +99,7 @@ class Step:
     creates: tuple[Identity, ...] = ()
     drops: tuple[Identity, ...] = ()
     needs: tuple[Identity, ...] = ()
+    rebuilds: tuple[Identity, ...] = ()
     locks: tuple[Lock, ...] = ()
     effort: Effort = Effort.CATALOG
     seconds: float = 0.0

@@ -200,7 +200,7 @@ def _rebuild(old: Enum, new: Enum, context: Context) -> list[Step]:
     for column in _columns(new, context.source, context.target):
         if column.generated is None:  # which gives way
             steps += _convert(column, _gone(old, new), context)
-    return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}")]
+    return [*steps, Step(sql=f"DROP TYPE {qualified_type(aside.path)}", rebuilds=(new.id,))]
 
 
 def _gone(old: Enum, new: Enum) -> str:

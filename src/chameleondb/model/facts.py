@@ -10,6 +10,9 @@ from chameleondb.names import Identity
 SMALL_TABLE_BYTES_DEFAULT = 8 * 1024 * 1024
 
 
+PRIVILEGES = "privileges"  # the type of a companion that is an access control list, as PostgreSQL prints it
+
+
 @dataclass(frozen=True, slots=True)
 class TableFacts:
     """Size of one table of the source. `rows` is exact when `exact`, otherwise the server's estimate."""
@@ -34,9 +37,9 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """What nobody declared and PostgreSQL drops, without a word, together with a column or table."""
+    """What nobody declared and is gone, without a word, with what PostgreSQL drops: an object, or a trait of that."""
 
-    type: str  # PostgreSQL's word and, in `identity`, its text for it (pg_identify_object)
+    type: str  # PostgreSQL's word and, in `identity`, its text for it (pg_identify_object), or as traits are called
     identity: str
     id: Identity | None = None  # where it is of a modelled kind
 
@@ -44,6 +47,11 @@ class Companion:
     def key(self) -> tuple[str, str]:
         """What makes it the same as an unmodelled object."""
         return (self.type, self.identity)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it says who may do what."""
+        return self.type in (PRIVILEGES, "owner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +62,6 @@ class Facts:
     tables: Mapping[Identity, TableFacts] = field(default_factory=dict)
     counts: Mapping[Identity, int] = field(default_factory=dict)  # answers to the kinds' questions
     companions: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be dropped
+    losses: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be made anew
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
     locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)

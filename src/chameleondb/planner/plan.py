@@ -106,7 +106,11 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     for step in ordered:
         locks = tuple(k for k in step.locks if k.relation not in new or k.relation in step.drops)
         took = seconds(step.effort, step.transaction, locks, facts)
-        hazards = (*_lock_hazards(locks, step.effort, facts), *_companion_hazards(step, facts))
+        hazards = (
+            *_lock_hazards(locks, step.effort, facts),
+            *_companion_hazards(step, facts),
+            *_loss_hazards(step, facts),
+        )
         steps.append(replace(step, locks=locks, seconds=took).with_hazards(hazards))
     groups, split = _group(steps, facts)
     notes = []
@@ -167,6 +171,16 @@ def _companion_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
             what = ", ".join(f"{companion.type} {companion.identity}" for companion in found)
             detail = f"with {identity} goes what the schema does not declare: {what}"
             yield Hazard(HazardName.DROPS_UNMANAGED, identity, detail)
+
+
+def _loss_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
+    """Name what somebody has set on the old form of an object and its new form has not."""
+    for identity in (*step.drops, *step.rebuilds):
+        found = facts.losses.get(identity, ())
+        for name, is_right in ((HazardName.CHANGES_PRIVILEGES, True), (HazardName.DROPS_UNMANAGED, False)):
+            what = ", ".join(f"{loss.type} {loss.identity}" for loss in found if loss.is_right is is_right)
+            if what:
+                yield Hazard(name, identity, f"{identity} is made anew, without what it has now: {what}")
 
 
 # A new table locks itself, its TOAST table with index, and each index: measured, about 5 entries with 3 indexes.

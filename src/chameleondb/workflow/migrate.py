@@ -33,6 +33,7 @@ from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import unplanned
 from chameleondb.postgres.facts import read_companions, read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
+from chameleondb.postgres.losses import read_losses
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
@@ -148,7 +149,9 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     _require_free(difference.changes, source)
     plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
     ours = {key for made in desired.blocks for key in made.keys}
-    lost = {companion.key for companions in facts.companions.values() for companion in companions}
+    lost = {
+        found.key for each in (facts.companions, facts.losses) for companions in each.values() for found in companions
+    }
     return replace(
         plan,
         notes=(*plan.notes, *_unknown(connection, head)),
@@ -353,7 +356,8 @@ def _compare(
         _questions(difference.changes, source, target),
         small_table_bytes=small_table_bytes,
     )
-    facts = replace(facts, companions=_companions(connection, difference, source))
+    companions = _companions(connection, difference, source)
+    facts = replace(facts, companions=companions, losses=_losses(connection, difference, target))
     return once(), facts
 
 
@@ -375,6 +379,15 @@ def _companions(
         if identity.space == "column" and identity.table in dropped:
             named.setdefault(identity.table, []).append(Companion("column", str(identity), identity))
     return {identity: tuple(companions) for identity, companions in named.items()}
+
+
+def _losses(connection: Connection, difference: Difference, target: Schema) -> dict[Identity, tuple[Companion, ...]]:
+    """Find what is set on the objects that the plan makes anew."""
+    steps = [step for change in difference.changes for step in change.steps]
+    made = {*target.objects, *(i for step in steps for i in step.creates)}
+    anew = {i for step in steps for i in (*(d for d in step.drops if d in made), *step.rebuilds)}
+    present = functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
+    return read_losses(connection, {i: present(i) for i in sorted(anew)})
 
 
 def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:

@@ -1,0 +1,123 @@
+"""What somebody has set on an object that is made anew goes only with consent, and is told in PostgreSQL's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chameleondb.errors import ConsentNeeded
+from tests.migrating import Database
+
+ROLE = "chameleon test grantee"
+USERS = "entity User { id: int primary, a: int, low: string generated (a::text), b: int }"
+
+
+@pytest.fixture
+def db(database: str, tmp_path: Path) -> Iterator[Database]:
+    found = Database(database, tmp_path)
+    found.execute(f'DROP ROLE IF EXISTS "{ROLE}"', f'CREATE ROLE "{ROLE}"')
+    yield found
+    found.execute(f'DROP OWNED BY "{ROLE}"', f'DROP ROLE "{ROLE}"')
+
+
+def _more(text: str) -> str:
+    return USERS.replace("b: int", f"b: int, {text}")
+
+
+CASES = {
+    "cluster mark": (
+        _more('index (a) name "i"'),
+        ["CLUSTER users USING i"],
+        _more('index (b) name "i"'),
+        {"drops-unmanaged:i": "cluster mark public.users"},
+    ),
+    "cluster mark of a key": (
+        _more('unique (a) name "u"'),
+        ["ALTER TABLE users CLUSTER ON u", "COMMENT ON INDEX u IS 'ours'"],
+        _more('unique (b) name "u"'),
+        {"drops-unmanaged:users.u": "cluster mark public.users, comment on index public.u"},
+    ),
+    "statistics target": (
+        _more('index (lower(low)) name "i"'),
+        ["ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 77"],
+        _more('index (lower(low)) where (b > 0) name "i"'),
+        {"drops-unmanaged:i": "statistics target public.i.lower"},
+    ),
+    "extension": (
+        _more('index (a) name "i"'),
+        ["ALTER INDEX i DEPENDS ON EXTENSION plpgsql"],
+        _more('index (b) name "i"'),
+        {"drops-unmanaged:i": "dependence on extension plpgsql"},
+    ),
+    "grants on a column": (
+        USERS,
+        [f'GRANT SELECT (low), UPDATE (a) ON users TO "{ROLE}"'],
+        USERS.replace("a: int", "a: bigint"),
+        {"changes-privileges:users.low": f'privileges {{"\\"{ROLE}\\"=r/postgres"}}'},
+    ),
+    "grants on an enum": (
+        "enum K { a, b }\n" + _more("k: K?"),
+        ["REVOKE USAGE ON TYPE k FROM PUBLIC", f'GRANT USAGE ON TYPE k TO "{ROLE}"'],
+        "enum K { b, a }\n" + _more("k: K?"),
+        {"changes-privileges:k": f'privileges {{postgres=U/postgres,"\\"{ROLE}\\"=U/postgres"}}'},
+    ),
+    "owner of an enum": (
+        "enum K { a, b }\n" + _more("k: K?"),
+        [f'ALTER TYPE k OWNER TO "{ROLE}"'],
+        "enum K { b, a }\n" + _more("k: K?"),
+        {"changes-privileges:k": f'owner "{ROLE}"'},
+    ),
+    "grants on a sequence": (
+        _more("n: serial"),
+        [f'GRANT USAGE ON SEQUENCE users_n_seq TO "{ROLE}"'],
+        _more("n: int identity"),
+        {
+            "changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}',
+        },
+    ),
+    "disabled trigger": (
+        _more('c: int?, o: User? via c, k: int unique name "kk"'),
+        ["ALTER TABLE users DISABLE TRIGGER ALL"],
+        _more('c: int?, o: User? via c on delete cascade, k: int unique name "kk"'),
+        {"drops-unmanaged:users.users_c_fkey": "trigger setting users_c_fkey on public.users"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "how"),
+    [
+        *((case, "") for case in CASES),
+        *((case, "large") for case in ("cluster mark", "cluster mark of a key", "grants on an enum")),
+        *((case, "renamed") for case in ("cluster mark of a key", "grants on a column", "statistics target")),
+    ],
+)
+def test_what_is_set_on_what_is_made_anew_goes_only_with_consent(
+    case: str, how: str, db: Database, tmp_path: Path
+) -> None:
+    db = Database(db.dsn, tmp_path, **({"small_table_bytes": -1} if how == "large" else {}))
+    before, by_hand, after, wanted = CASES[case]
+    db.migrate(before)
+    db.execute(*by_hand)
+    if how == "renamed":
+        after = after.replace("entity User", 'entity User table "people" was User')
+        wanted = {key.replace(":users.", ":people."): text for key, text in wanted.items()}
+    plan = db.plan(after).plan
+    told = {h.key: h.detail.partition(" is made anew, without what it has now: ")[2] for h in plan.hazards}
+    assert {key: text for key, text in told.items() if text} == wanted
+    assert "cluster mark" not in [u.type for u in plan.unmodelled]
+    with pytest.raises(ConsentNeeded) as refused:
+        db.run(after, allow=())
+    assert set(wanted) <= {flag.removeprefix("--allow ").strip("'") for flag in refused.value.flags}
+    db.migrate(after)
+
+
+def test_what_stays_is_not_spoken_of(db: Database) -> None:
+    schema = "enum K { a, b }\n" + _more('k: K?, index (a) name "i"')
+    db.migrate(schema)
+    db.execute("CLUSTER users USING i", f'GRANT SELECT (low) ON users TO "{ROLE}"', "GRANT USAGE ON TYPE k TO PUBLIC")
+    after = schema.replace("a, b", "a, b, c").replace("b: int", "b: bigint, c: int? index")
+    assert db.plan(after).plan.missing_consent(()) == ()
+    db.migrate(after, allow=())
