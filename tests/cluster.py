@@ -65,11 +65,11 @@ class Databases:
         self._cluster = cluster
         self._made: list[str] = []
 
-    def new(self) -> str:
+    def new(self, encoding: str = "UTF8") -> str:
         """Create an empty database and return its connection string."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
         # template0 so that nothing a server's owner put into template1 gets into a comparison.
-        self._run(f"CREATE DATABASE {name} TEMPLATE template0")
+        self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'")
         self._made.append(name)
         return self._cluster.dsn(name)
 

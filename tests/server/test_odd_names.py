@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from chameleondb.errors import ConsentNeeded
+from chameleondb.errors import ConsentNeeded, DatabaseError
 from chameleondb.kinds import KINDS
 from chameleondb.model.schema import Object
 from chameleondb.names import Identity, literal, quote, spelled
@@ -111,3 +112,18 @@ def _written(name: str) -> str:
 
 def _objects(connection: Connection) -> Mapping[Identity, Object]:
     return read_schema(connection, KINDS).objects
+
+
+def test_text_that_is_not_utf8_is_shown_with_the_way_out(databases: Databases, tmp_path: Path) -> None:
+    db = Database(databases.new("SQL_ASCII"), tmp_path)
+    db.execute('CREATE TABLE "naïve" (id int)')
+    assert db.text().startswith('entity "Naïve" table "naïve"')
+    with psycopg.connect(db.dsn, client_encoding="SQL_ASCII", autocommit=True) as connection:
+        connection.execute(b'CREATE TABLE "caf\xe9" ("\xe9" int)')
+        connection.execute(b"COMMENT ON TABLE \"na\xc3\xafve\" IS 'd\xe9j\xe0'")
+    with pytest.raises(DatabaseError) as caught:
+        db.text()
+    places = r"column caf\xe9.\xe9; comment d\xe9j\xe0; relation caf\xe9"
+    assert caught.value.message == f"the database holds text that is not UTF-8: {places}"
+    assert caught.value.code == "CHM4017"
+    assert "SQL_ASCII" in str(caught.value.hint)

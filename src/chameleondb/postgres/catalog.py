@@ -20,6 +20,7 @@ from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import DEFAULT_NAMESPACE, Identity
 from chameleondb.postgres.changed import read_changes
+from chameleondb.postgres.encoding import INVALID_BYTES, not_utf8
 from chameleondb.postgres.ledger.tables import IS_THERE
 from chameleondb.postgres.session import Connection, translated
 from chameleondb.postgres.unmodelled import read_unmodelled
@@ -39,9 +40,25 @@ def read_schema(
     """Return what the database holds in the given schemas; with `tables`, of tables only those.
 
     What others change meanwhile is read again. Raises: DatabaseError, with the missing right named; CHM4024 if they do
-    not come to an end.
+    not come to an end; CHM4017 for text that is not UTF-8.
     """
-    kinds, paths = list(kinds), None if tables is None else [table.path for table in tables]
+    try:
+        return _read_at_rest(connection, list(kinds), namespaces, unmodelled=unmodelled, tables=tables)
+    except DatabaseError as error:
+        if error.sqlstate == INVALID_BYTES:
+            raise not_utf8(connection, error) from None
+        raise
+
+
+def _read_at_rest(
+    connection: Connection,
+    kinds: Sequence[Kind[Any]],
+    namespaces: Sequence[str],
+    *,
+    unmodelled: bool,
+    tables: Iterable[Identity] | None,
+) -> Schema:
+    paths = None if tables is None else [table.path for table in tables]
     known: set[int] = set()  # of whom a snapshot knows that was taken after they were seen
     for pause_s in _PAUSES_S:
         with translated(), snapshot(connection):
