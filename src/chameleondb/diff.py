@@ -57,6 +57,7 @@ class Difference:
     source: Schema
     former: Mapping[Identity, Identity]  # new name → name in the database, of what is renamed
     unmanaged: tuple[Identity, ...] = ()
+    unfollowed: tuple[Rename, ...] = ()  # declared, but what has the new name stays where it is
     refused: tuple[PlanError, ...] = ()
 
 
@@ -75,7 +76,7 @@ def diff(
     `context` makes the context for the change rules from the renamed source.
     """
     hints = hints or {}
-    renames = _declared_renames(source, target, hints, kinds)
+    renames, blocked = _declared_renames(source, target, hints, kinds)
     before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
@@ -94,6 +95,7 @@ def diff(
         source=source,
         former=former,
         unmanaged=unmanaged,
+        unfollowed=tuple(blocked),
         refused=tuple(worker.refused),
     )
 
@@ -132,13 +134,19 @@ def _places(identity: Identity, name: str) -> Iterable[Identity]:
             yield Identity(identity.space, (name[:point], name[point + 1 :]))
 
 
-def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds) -> list[Rename]:
-    """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away."""
+def _declared_renames(
+    source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds
+) -> tuple[list[Rename], list[Rename]]:
+    """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away.
+
+    The second list has those whose old name exists and is declared no more, but whose new name is taken.
+    """
     wanted = {i: hint.was for i, hint in hints.items() if hint.was}
     if not wanted:
-        return []
+        return [], []
     present, future = _names(source, kinds), _names(target, kinds)
     moved: dict[Identity, Identity] = {}
+    blocked: list[Rename] = []
     for space in ("type", "relation", "column", "label"):
         found: dict[Identity, Identity] = {}
         parents = {new: old for old, new in moved.items()}
@@ -154,8 +162,10 @@ def _declared_renames(source: Schema, target: Schema, hints: Mapping[Identity, H
                 if old is not None:
                     found[old] = new
                     break
-        moved.update(_effective(found, present))
-    return [Rename(old, new) for old, new in moved.items()]
+        effective = _effective(found, present)
+        blocked += [Rename(o, n) for o, n in found.items() if o != n and o not in effective and o not in future]
+        moved.update(effective)
+    return [Rename(old, new) for old, new in moved.items()], blocked
 
 
 def _names(schema: Schema, kinds: Kinds) -> set[Identity]:

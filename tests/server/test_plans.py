@@ -271,6 +271,29 @@ def test_labels_that_swapped_stay_where_they_are_when_their_type_is_renamed(db: 
         assert db.rows("SELECT m::text FROM t WHERE id = 1") == [("down",)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "note"),
+    [
+        (_table("a: int?", "b: int?"), _table("b: int? was a"), "`was a` of t.b is not followed: t.b exists already"),
+        (
+            _table(name="u") + _table(),
+            _table(was='was "u"'),
+            "`was u` of t is not followed: t exists already",
+        ),
+        ("enum K { a, b }", "enum K { b was a }", "`was a` of k.b is not followed: k.b exists already"),
+        (_table("a: int?", "b: int?"), _table("a: int?", "b: int? was a"), None),  # it is another one, and declared
+        (_table("b: int?"), _table("b: int? was a"), None),
+        (_table("a: int?"), _table("b: int? was a"), None),
+    ],
+)
+def test_a_rename_that_is_not_followed_is_told(db: Database, before: str, after: str, note: str | None) -> None:
+    db.run(before)
+    assert [n for n in db.plan(after).plan.notes if "`was" in n] == ([note] if note else [])
+    if note is None:
+        db.migrate(after)
+        assert db.plan(after).plan.notes == ()
+
+
 def test_names_move_on_in_a_chain_and_keep_their_history(db: Database) -> None:
     db.run(_table("a: int?", "b: int?"))
     db.execute("INSERT INTO t VALUES (1, 5, 6)")

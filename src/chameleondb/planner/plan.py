@@ -121,6 +121,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     elif len(groups) > 1:
         notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
     batched = dict.fromkeys(step.batched for step in steps if step.batched)
+    notes += [f"`was {_told(r)}` of {r.new} is not followed: {r.new} exists already" for r in difference.unfollowed]
     lost = {companion.id for found in facts.companions.values() for companion in found}
     notes += [f"{table} is filled in batches, each committed by itself" for table in batched]
     return Plan(
@@ -139,6 +140,12 @@ def _new_relations(difference: Difference, steps: Iterable[Step]) -> frozenset[I
     on_the_way = (k.relation for c in difference.changes if c.action is Action.RENAME for s in c.steps for k in s.locks)
     made = {*(i for step in steps for i in step.creates), *on_the_way}
     return frozenset(made.difference(difference.source.objects, difference.former.values()))
+
+
+def _told(rename: Rename) -> str:
+    """Return a former name as `was` tells it: with its schema if that was another."""
+    is_moved = rename.old.space in ("relation", "type") and rename.old.path[0] != rename.new.path[0]
+    return ".".join(rename.old.path) if is_moved else rename.old.name
 
 
 def _together(refused: Sequence[PlanError], more_hints: Iterable[str]) -> PlanError:
