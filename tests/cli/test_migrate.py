@@ -172,6 +172,22 @@ def test_a_second_run_says_for_whom_it_waits(applied: Chameleon, tmp_path_factor
     assert applied.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'") == [(2,)]
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_does_not_stop_a_run_that_was_begun(applied: Chameleon, stream: str) -> None:
+    with psycopg.connect(applied.url) as other:
+        other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")
+        with applied.start("migrate", "--apply", "-v") as process:
+            _wait_for(process, "waiting for a lock")
+            closed = getattr(process, stream)
+            closed.close()
+            setattr(process, stream, None)
+            other.rollback()
+            process.communicate()
+    assert process.returncode == (141 if stream == "stdout" else 0)
+    assert applied.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'") == [(2,)]
+    assert "receipt" not in applied.run("verify").stderr
+
+
 def test_verbose_tells_each_statement_once(applied: Chameleon) -> None:
     with psycopg.connect(applied.url) as other:
         other.execute("INSERT INTO users VALUES (gen_random_uuid(), 'a', 'A')")

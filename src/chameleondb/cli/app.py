@@ -202,6 +202,8 @@ def _run(arguments: list[str]) -> int:
         _install_signal_handlers()
         with app.resources:
             status = cli.main(arguments, prog_name="chameleon", standalone_mode=False, obj=app)
+        if app.out.lost is not None:
+            raise app.out.lost
         sys.stdout.flush()
     except SystemExit as stop:
         # click's: after completing words for a shell, or at a closed pipe, where it also exchanges stdout.

@@ -226,6 +226,7 @@ class _Teller:
     def registered(self, history: History, version: Version, decision: Decision) -> None:
         from chameleondb.workflow.release import Case
 
+        self.out.must_finish = True
         self.note.version = version.label
         match decision.case:
             case Case.REGISTER:

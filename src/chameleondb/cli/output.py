@@ -93,6 +93,8 @@ class Output:
     glyphs: Glyphs = Glyphs.AUTO
     verbosity: int = 0  # -1 quiet, 0 normal, 1 and more: tell more
     may_ask: bool = True
+    must_finish: bool = False  # what was begun is brought to its end, even if nobody reads on
+    lost: OSError | None = None  # why a line of the result could not be printed meanwhile
 
     @property
     def json_wanted(self) -> bool:
@@ -177,8 +179,14 @@ class Output:
         return None
 
     def _print(self, stream: IO[str], parts: tuple[Part, ...], end: str = "\n") -> None:
-        stream.write(self._text(stream, parts) + end)
-        stream.flush()
+        try:
+            stream.write(self._text(stream, parts) + end)
+            stream.flush()
+        except OSError as error:
+            if not self.must_finish:
+                raise
+            if stream is sys.stdout:
+                self.lost = self.lost or error
 
     def _text(self, stream: IO[str], parts: tuple[Part, ...]) -> str:
         colour = wants_colour(self.colour, stream)
