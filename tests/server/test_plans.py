@@ -321,3 +321,30 @@ def test_numbering_goes_on_whatever_does_it(db: Database, before: str, after: st
     if after != "int":
         db.execute("INSERT INTO t VALUES (4)")
         assert db.value("SELECT n FROM t WHERE id = 4") == 4
+
+
+def _broken(db: Database, after: str) -> list[tuple[str, str]]:
+    hazards = db.plan(after).plan.hazards
+    return [(h.key, h.detail) for h in hazards if h.name is HazardName.BREAKS_CODE and "body of" in h.detail]
+
+
+def test_functions_whose_text_speaks_of_what_goes_are_named(db: Database) -> None:
+    db.run(_table("a: int?", '"Odd b": int?'))
+    db.execute(
+        "CREATE FUNCTION reads_a() RETURNS bigint LANGUAGE sql AS 'SELECT sum(A) FROM T'",
+        "CREATE FUNCTION changes_b() RETURNS void LANGUAGE plpgsql AS"
+        """ $$ BEGIN EXECUTE 'UPDATE t SET "Odd b" = 1'; END $$""",
+        "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1 AS a'",
+    )
+    reads, changes = "function public.reads_a()", "function public.changes_b()"
+    standing = "its name stands in the body of"
+    assert _broken(db, _table('"Odd b": int?')) == [("breaks-code:t.a", f"{standing} {reads}")]
+    renamed = _table("c: int? was a", 'b: int? was "Odd b"')
+    assert _broken(db, renamed) == [
+        ("breaks-code:t.b", f"{standing} {changes}"),
+        ("breaks-code:t.c", f"{standing} {reads}"),
+    ]
+    both = f"{standing} {changes}, {reads}"
+    assert _broken(db, _table("a: int?", '"Odd b": int?', name="u", was='was "t"')) == [("breaks-code:u", both)]
+    assert ("breaks-code:t", both) in _broken(db, "")
+    assert _broken(db, _table("a: int?", '"Odd b": int?', "c: int?")) == []

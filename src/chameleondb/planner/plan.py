@@ -110,6 +110,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
             *_lock_hazards(locks, step.effort, facts),
             *_companion_hazards(step, facts),
             *_loss_hazards(step, facts),
+            *_mention_hazards(step, facts),
         )
         steps.append(replace(step, locks=locks, seconds=took).with_hazards(hazards))
     groups, split = _group(steps, facts)
@@ -188,6 +189,20 @@ def _loss_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
             what = ", ".join(f"{loss.type} {loss.identity}" for loss in found if loss.is_right is is_right)
             if what:
                 yield Hazard(name, identity, f"{identity} is made anew, without what it has now: {what}")
+
+
+_MENTIONS_SHOWN = 5
+
+
+def _mention_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
+    """Name the functions that may break: PostgreSQL does not look into bodies that are text."""
+    renamed = (hazard.object for hazard in step.hazards if hazard.name is HazardName.BREAKS_CODE)
+    for identity in (*step.drops, *renamed):
+        found = facts.mentions.get(identity, ())
+        if found:
+            more = f" and {len(found) - _MENTIONS_SHOWN} more" if len(found) > _MENTIONS_SHOWN else ""
+            what = ", ".join(found[:_MENTIONS_SHOWN]) + more
+            yield Hazard(HazardName.BREAKS_CODE, identity, f"its name stands in the body of {what}")
 
 
 # A new table locks itself, its TOAST table with index, and each index: measured, about 5 entries with 3 indexes.

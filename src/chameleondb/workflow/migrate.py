@@ -11,18 +11,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
-from chameleondb.diff import Action, Change, Difference, diff, present_name, unfollowed
+from chameleondb.diff import Action, Change, unfollowed
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, NotSupported, PlanError, StalePlan, UsageError
-from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
-from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity, spelled
 from chameleondb.planner.graph import Rounds
@@ -31,14 +29,13 @@ from chameleondb.planner.rights import needs
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import unplanned
-from chameleondb.postgres.facts import read_companions, read_facts
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
-from chameleondb.postgres.losses import read_losses
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.steps import Step
 from chameleondb.workflow.cache import DAMAGED, Cache
+from chameleondb.workflow.compare import compare
 from chameleondb.workflow.edit import edit_since
 from chameleondb.workflow.elaboration import Desired, Elaboration, Elaborator, OpenShadow
 from chameleondb.workflow.proof import prove
@@ -145,7 +142,7 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     version = functools.cache(lambda: read_version(connection, head))
     hints = _unfollowed(desired.hints, version)
     unfinished = frozenset(desired.schema.objects) - version().objects if head.open_run else frozenset()
-    difference, facts = _compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
+    difference, facts = compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     _require_free(difference.changes, source)
     plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
     ours = {key for made in desired.blocks for key in made.keys}
@@ -323,95 +320,6 @@ def _what_stays(plan: Plan) -> str:
 def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) -> Mapping[Identity, Hint]:
     """Forget what the version at the head has followed; it is read only if there is anything to forget."""
     return unfollowed(hints, version().followed) if any(hint.was for hint in hints.values()) else hints
-
-
-def _compare(
-    connection: Connection,
-    source: Schema,
-    target: Schema,
-    hints: Mapping[Identity, Hint],
-    version: Callable[[], Version],
-    small_table_bytes: int,
-    unfinished: frozenset[Identity],
-) -> tuple[Difference, Facts]:
-    """Diff twice: first to learn which tables are touched, then with the facts about them."""
-    facts = Facts(server_version=connection.info.server_version, small_table_bytes=small_table_bytes)
-
-    def once() -> Difference:
-        return diff(
-            source,
-            target,
-            KIND_OF,
-            managed=lambda: version().objects | version().begun,
-            hints=hints,
-            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
-        )
-
-    difference = once()
-    if not difference.changes and not difference.refused:
-        return difference, facts
-    facts = read_facts(
-        connection,
-        _touched(difference, source),
-        _questions(difference.changes, source, target),
-        small_table_bytes=small_table_bytes,
-    )
-    companions = _companions(connection, difference, source)
-    facts = replace(facts, companions=companions, losses=_losses(connection, difference, target))
-    return once(), facts
-
-
-def _companions(
-    connection: Connection, difference: Difference, source: Schema
-) -> dict[Identity, tuple[Companion, ...]]:
-    """Find what nobody declared and PostgreSQL would drop with a column or table."""
-    drops = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
-    present = functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
-    dropped = {i: present(i) for i in drops if i.space in ("column", "relation")}
-    unmanaged = {present(i): i for i in difference.unmanaged}
-    keys = {u.key for u in source.unmodelled}
-    found = read_companions(connection, dropped, {*unmanaged, *keys})
-    named = {
-        identity: [replace(c, id=unmanaged.get(c.id)) if c.id else c for c in companions]
-        for identity, companions in found.items()
-    }
-    for identity in difference.unmanaged:  # a column that goes with its table depends on nothing
-        if identity.space == "column" and identity.table in dropped:
-            named.setdefault(identity.table, []).append(Companion("column", str(identity), identity))
-    return {identity: tuple(companions) for identity, companions in named.items()}
-
-
-def _losses(connection: Connection, difference: Difference, target: Schema) -> dict[Identity, tuple[Companion, ...]]:
-    """Find what is set on the objects that the plan makes anew."""
-    steps = [step for change in difference.changes for step in change.steps]
-    made = {*target.objects, *(i for step in steps for i in step.creates)}
-    anew = {i for step in steps for i in (*(d for d in step.drops if d in made), *step.rebuilds)}
-    present = functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
-    return read_losses(connection, {i: present(i) for i in sorted(anew)})
-
-
-def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:
-    """Map each table that a step locks, or that a change belongs to, from its new name to its present one."""
-    tables: set[Identity] = set()
-    for change in difference.changes:
-        obj: Any = change.new or change.old
-        tables.update(lock.relation for step in change.steps for lock in step.locks)
-        parent = KIND_OF[type(obj)].parent(obj) if obj is not None else None
-        tables.update(i for i in (change.id, parent) if i is not None and i.space == "relation")
-    present = {table: difference.former.get(table, table) for table in tables}
-    return {new: old for new, old in present.items() if old in source}
-
-
-def _questions(changes: Iterable[Change], source: Schema, target: Schema) -> dict[Identity, str]:
-    questions = {}
-    for change in changes:
-        obj: Any = change.new
-        if change.action is Action.ALTER and change.old is not None and change.old.id in source:
-            ask = KIND_OF[type(obj)].question
-            sql = ask(change.old, obj, source, target) if ask else None
-            if sql is not None:
-                questions[change.id] = sql
-    return questions
 
 
 def _rounds(desired: Desired, source: Schema) -> Rounds:

@@ -1,0 +1,132 @@
+"""Two schemas, and what only the server knows of the way from one to the other.
+
+Which questions are to be asked follows from a first difference; the second one is made with the answers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from chameleondb.diff import Action, Change, Difference, diff, present_name
+from chameleondb.kind import Context
+from chameleondb.kinds import KIND_OF
+from chameleondb.model.declared import Hint
+from chameleondb.model.facts import Companion, Facts
+from chameleondb.model.schema import Schema
+from chameleondb.names import Identity
+from chameleondb.postgres.facts import read_companions, read_facts
+from chameleondb.postgres.ledger import Version
+from chameleondb.postgres.losses import read_losses
+from chameleondb.postgres.mentions import read_mentions
+from chameleondb.postgres.session import Connection
+
+
+def compare(
+    connection: Connection,
+    source: Schema,
+    target: Schema,
+    hints: Mapping[Identity, Hint],
+    version: Callable[[], Version],
+    small_table_bytes: int,
+    unfinished: frozenset[Identity],
+) -> tuple[Difference, Facts]:
+    """Diff twice: first to learn which tables are touched, then with the facts about them."""
+    facts = Facts(server_version=connection.info.server_version, small_table_bytes=small_table_bytes)
+
+    def once() -> Difference:
+        return diff(
+            source,
+            target,
+            KIND_OF,
+            managed=lambda: version().objects | version().begun,
+            hints=hints,
+            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
+        )
+
+    difference = once()
+    if not difference.changes and not difference.refused:
+        return difference, facts
+    facts = read_facts(
+        connection,
+        _touched(difference, source),
+        _questions(difference.changes, source, target),
+        small_table_bytes=small_table_bytes,
+    )
+    facts = replace(
+        facts,
+        companions=_companions(connection, difference, source),
+        losses=_losses(connection, difference, target),
+        mentions=read_mentions(connection, _unnamed_hereafter(difference)),
+    )
+    return once(), facts
+
+
+def _present(difference: Difference) -> Callable[[Identity], Identity]:
+    return functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
+
+
+def _companions(
+    connection: Connection, difference: Difference, source: Schema
+) -> dict[Identity, tuple[Companion, ...]]:
+    """Find what nobody declared and PostgreSQL would drop with a column or table."""
+    drops = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
+    present = _present(difference)
+    dropped = {i: present(i) for i in drops if i.space in ("column", "relation")}
+    unmanaged = {present(i): i for i in difference.unmanaged}
+    keys = {u.key for u in source.unmodelled}
+    found = read_companions(connection, dropped, {*unmanaged, *keys})
+    named = {
+        identity: [replace(c, id=unmanaged.get(c.id)) if c.id else c for c in companions]
+        for identity, companions in found.items()
+    }
+    for identity in difference.unmanaged:  # a column that goes with its table depends on nothing
+        if identity.space == "column" and identity.table in dropped:
+            named.setdefault(identity.table, []).append(Companion("column", str(identity), identity))
+    return {identity: tuple(companions) for identity, companions in named.items()}
+
+
+def _losses(connection: Connection, difference: Difference, target: Schema) -> dict[Identity, tuple[Companion, ...]]:
+    """Find what is set on the objects that the plan makes anew."""
+    steps = [step for change in difference.changes for step in change.steps]
+    made = {*target.objects, *(i for step in steps for i in step.creates)}
+    anew = {i for step in steps for i in (*(d for d in step.drops if d in made), *step.rebuilds)}
+    present = _present(difference)
+    return read_losses(connection, {i: present(i) for i in sorted(anew)})
+
+
+def _unnamed_hereafter(difference: Difference) -> dict[Identity, Identity]:
+    """Map what code may call by its name, and no longer can, to that name: it goes, or is renamed."""
+    dropped = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
+    present, found = _present(difference), {}
+    for identity in (*dropped, *difference.former):
+        obj: Any = difference.source.get(identity)
+        if obj is not None and (KIND_OF[type(obj)].holds_data or identity.space == "type"):
+            found[identity] = present(identity)
+    return found
+
+
+def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]:
+    """Map each table that a step locks, or that a change belongs to, from its new name to its present one."""
+    tables: set[Identity] = set()
+    for change in difference.changes:
+        obj: Any = change.new or change.old
+        tables.update(lock.relation for step in change.steps for lock in step.locks)
+        parent = KIND_OF[type(obj)].parent(obj) if obj is not None else None
+        tables.update(i for i in (change.id, parent) if i is not None and i.space == "relation")
+    present = {table: difference.former.get(table, table) for table in tables}
+    return {new: old for new, old in present.items() if old in source}
+
+
+def _questions(changes: Iterable[Change], source: Schema, target: Schema) -> dict[Identity, str]:
+    questions = {}
+    for change in changes:
+        obj: Any = change.new
+        if change.action is Action.ALTER and change.old is not None and change.old.id in source:
+            ask = KIND_OF[type(obj)].question
+            sql = ask(change.old, obj, source, target) if ask else None
+            if sql is not None:
+                questions[change.id] = sql
+    return questions
