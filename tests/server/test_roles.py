@@ -121,6 +121,7 @@ def test_who_may_not_record_a_version_may_not_make_one(project: Path, database_u
         done = tool.run("migrate", "--apply", status=1)
         assert "error[CHM4012]: the role may not create the schema chameleon" in done.stderr
         assert tool.rows("SELECT count(*) FROM pg_class WHERE relname = 'users'") == [(0,)]
+        assert not list(project.glob(".chameleon/vault/versions/*"))
     finally:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")

@@ -24,7 +24,16 @@ from chameleondb.errors import ChameleonError, StalePlan
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
-from chameleondb.postgres.ledger import RUN_LOCK_KEY, Head, Registered, ensure_ours, read_version, record, unreadable
+from chameleondb.postgres.ledger import (
+    RUN_LOCK_KEY,
+    Head,
+    Registered,
+    ensure_ours,
+    read_version,
+    record,
+    require_place,
+    unreadable,
+)
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History, Version
 from chameleondb.vault.store import Store
@@ -294,6 +303,8 @@ class Release:
         allowed = tuple(consent(what.plan))
         what.plan.require_consent(allowed)
         self.authorize(what)
+        if not self.head.exists:
+            require_place(self.connection)
         require_rights(self.connection, what.plan)
         listener.unproven(prove_first(self.connection, what, open_shadow))
         listener.decided(decision)

@@ -7,7 +7,7 @@ tells who could change it behind our back.
 from __future__ import annotations
 
 from chameleondb.postgres.ledger.bodies import DatabaseIdentity, Registered, Run, Version, anchor
-from chameleondb.postgres.ledger.creation import NotOurs
+from chameleondb.postgres.ledger.creation import NotOurs, require_place
 from chameleondb.postgres.ledger.protection import protection
 from chameleondb.postgres.ledger.reading import (
     Head,
@@ -50,5 +50,6 @@ __all__ = [
     "read_rows",
     "read_version",
     "record",
+    "require_place",
     "unreadable",
 ]

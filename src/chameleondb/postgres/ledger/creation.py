@@ -37,17 +37,33 @@ def create(connection: Connection) -> None:
         _set_patience(connection, patience)
 
 
+def require_place(connection: Connection) -> None:
+    """Raises: NotSupported CHM4012 if the role may not make the ledger, before anything is done."""
+    with translated():
+        row = connection.execute(
+            "SELECT pg_catalog.has_database_privilege(d, 'CREATE'), current_user::text, d"
+            " FROM pg_catalog.current_database() AS d"
+        ).fetchone()
+    assert row is not None
+    if not row[0]:
+        raise _no_place(*row[1:])
+
+
+def _no_place(migrator: str, database: str, sqlstate: str | None = None) -> NotSupported:
+    return NotSupported(
+        "CHM4012",
+        "the role may not create the schema chameleon, where versions are recorded",
+        hint=f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(migrator)};"
+        " or let a role that may run the first --apply",
+        sqlstate=sqlstate,
+    )
+
+
 def _make(connection: Connection, owner: str, migrator: str, database: str) -> None:
     try:
         connection.execute(f"CREATE SCHEMA chameleon AUTHORIZATION {quote(owner)}".encode())
     except pg.InsufficientPrivilege as error:
-        raise NotSupported(
-            "CHM4012",
-            "the role may not create the schema chameleon, where versions are recorded",
-            hint=f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(migrator)};"
-            " or let a role that may run the first --apply",
-            sqlstate=error.sqlstate,
-        ) from None
+        raise _no_place(migrator, database, error.sqlstate) from None
     except pg.DuplicateSchema as error:
         raise not_ours("the schema chameleon", error.sqlstate) from None
     connection.execute(f"SET LOCAL ROLE {quote(owner)}".encode())
