@@ -102,7 +102,7 @@ def _verify(app: App, connection: Any) -> Version | None:
     from chameleondb.workflow.release import interrupted_version
     from chameleondb.workflow.trust import aborted, inspect
 
-    found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
+    found = inspect(app.project.data, connection, deep=False, bodies=False, memory=Pins(state_folder()))
     if found.violations:
         raise aborted(found.violations)
     for finding in of_severity(found.findings, Severity.RECOVERABLE):

@@ -17,7 +17,16 @@ from pathlib import Path
 
 from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding, Severity, of_severity
-from chameleondb.postgres.ledger import Head, NotOurs, Row, check_bodies, check_rows, ensure_ours, protection
+from chameleondb.postgres.ledger import (
+    Head,
+    NotOurs,
+    Row,
+    check_bodies,
+    check_rows,
+    ensure_ours,
+    malformed,
+    protection,
+)
 from chameleondb.postgres.session import Connection
 from chameleondb.vault.files import RESTORE, read_files
 from chameleondb.vault.history import History, Receipt
@@ -59,9 +68,12 @@ def inspect(
     *,
     deep: bool,
     memory: Pins | None,
+    bodies: bool = True,
     now: Callable[[], datetime] = clock.now,
 ) -> Inspection:
     """Verify the vault below `data`, the ledger of a database, and both against each other and the memory.
+
+    Without `bodies`, those of the rows that say what a version holds are left to whoever needs them: they are large.
 
     Raises: DatabaseError.
     """
@@ -83,7 +95,7 @@ def inspect(
         not_consulted.append("memory")
     findings = [*_collision(data, verified.findings), *replaced]
     if connection is not None and ledgered is not None:
-        findings += _check_rows(connection, ledgered)
+        findings += _check_rows(connection if bodies else None, ledgered)
         findings += cross_check(history, ledgered, exists=files.exists)
         if deep:
             findings += protection(connection)
@@ -112,11 +124,12 @@ def _read_ledger(connection: Connection) -> tuple[Ledgered | None, tuple[Finding
     return ledgered, ()
 
 
-def _check_rows(connection: Connection, ledgered: Ledgered) -> tuple[Finding, ...]:
-    """Check the chain of a ledger's rows, and read those that count; a row that was changed is not read."""
+def _check_rows(connection: Connection | None, ledgered: Ledgered) -> tuple[Finding, ...]:
+    """Check the chain of a ledger's rows; with a connection, read those that count, unless they were changed."""
     changed = check_rows(ledgered.rows)
     places = {f.place for f in changed}
-    return (*changed, *(f for f in check_bodies(connection, ledgered.head) if f.place not in places))
+    bad = check_bodies(connection, ledgered.head) if connection else malformed(ledgered.head)
+    return (*changed, *(f for f in bad if f.place not in places))
 
 
 def aborted(findings: tuple[Finding, ...]) -> IntegrityError:

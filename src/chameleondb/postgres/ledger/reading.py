@@ -191,9 +191,14 @@ def _following(version: Version, text: str) -> Version:
             return version_of(body)
 
 
+def malformed(head: Head) -> tuple[Finding, ...]:
+    """Return the rows that the head rests on and that cannot be read."""
+    return tuple(map(_bad, head.malformed))
+
+
 def check_bodies(connection: Connection, head: Head) -> tuple[Finding, ...]:
     """Return the rows that say which version the database has, and cannot be read. Raises: DatabaseError."""
-    findings = [_bad(seq) for seq in head.malformed]
+    findings = [*malformed(head)]
     try:
         read_version(connection, head)
     except IntegrityError as error:
