@@ -39,12 +39,14 @@ class Story:
     after: str
     online: bool = False
     drift: str | None = None  # what somebody does behind our back
+    failed: str | None = None  # a version that fails before the change
 
 
 STORIES = {
     "first": Story(None, FIRST),
     "together": Story(FIRST, TOGETHER),
     "online": Story(FIRST, ONLINE, online=True),
+    "superseding": Story(FIRST, TOGETHER, failed=FIRST.replace("}", "    check (id > 1000),\n}")),
     "repair": Story(TOGETHER, TOGETHER, drift="ALTER TABLE users DROP COLUMN age"),
 }
 
@@ -88,6 +90,9 @@ def _prepare(tool: Killed, story: Story) -> None:
         (tool.folder / ".chameleon.yml").write_text("migration:\n  small_table: 0MB\n")
     if story.drift is not None:
         tool.execute(story.drift)
+    if story.failed is not None:
+        tool.write(story.failed)
+        tool.run("migrate", "--apply", status=1)
     tool.write(story.after)
 
 
@@ -100,10 +105,13 @@ def _check(tool: Killed, story: Story) -> None:
     assert found["drift"] == "none"
     lines = [log.parse(line) for line in (tool.folder / ".chameleon/vault/integrity.log").read_bytes().splitlines()]
     registered = [line.fields["version"] for line in lines if line.action == "REGISTER"]
-    versions = 2 if story.before not in (None, story.after) else 1
-    assert registered == [f"v{n:03}" for n in range(1, versions + 1)]
-    assert sorted(line.fields["version"] for line in lines if line.action == "APPLIED") == registered
-    assert tool.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'") == [(versions,)]
+    count = 1 + (story.before not in (None, story.after)) + (story.failed is not None)
+    names = [f"v{n:03}" for n in range(1, count + 1)]
+    assert registered == names
+    applied = [name for name in names if not (story.failed and name == "v002")]
+    assert sorted(line.fields["version"] for line in lines if line.action == "APPLIED") == applied
+    assert tool.rows("SELECT count(*) FROM chameleon.ledger WHERE kind = 'APPLIED'") == [(len(applied),)]
+    assert len([line for line in lines if line.action == "SUPERSEDE"]) == len(names) - len(applied)
     twice = "SELECT step_hash FROM (SELECT json_array_elements_text(body::json->'step_hashes') AS step_hash"
     twice += " FROM chameleon.ledger WHERE kind = 'STEP') s GROUP BY 1 HAVING count(*) > 1"
     assert tool.rows(twice) == []

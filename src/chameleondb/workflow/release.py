@@ -308,6 +308,8 @@ class Release:
         require_rights(self.connection, what.plan)
         listener.unproven(prove_first(self.connection, what, open_shadow))
         listener.decided(decision)
+        if decision.version is not None:
+            self._end_superseding(decision.version, decision.interrupted)
         version = decision.version or self.register(decision, content)
         assert self.history is not None
         listener.registered(self.history, version, decision)
@@ -342,6 +344,14 @@ class Release:
             history = self.store.append(history, "SUPERSEDE", old=old.id, new=version.id)
         self.history = history
         return version
+
+    def _end_superseding(self, version: Version, interrupted: Version | None) -> None:
+        """Say whose place a version takes where a run was killed that had only registered it."""
+        assert self.history is not None
+        received = {receipt.id for receipt in self.history.receipts}
+        for old in (interrupted, self.history.version(version.parent)) if version.id not in received else ():
+            if old is not None and old.id not in {version.id, *received, *self.history.superseded}:
+                self.history = self.store.append(self.history, "SUPERSEDE", old=old.id, new=version.id)
 
     def run(
         self,
