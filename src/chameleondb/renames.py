@@ -52,7 +52,7 @@ def follow_all(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -
 def _expand(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -> Renamed:
     """Add what lies below a renamed table, its columns and constraints, and what moves to another schema with it."""
     full = Renamed(ids)
-    moved = {old: new.path[0] for old, new in ids.items() if old.space == "relation" and _moves(old, new)}
+    moved = {old: new.path[0] for old, new in ids.items() if old.space == "relation" and moves(old, new)}
     for obj in source.objects.values() if moved else ():
         table = kinds[type(obj)].moves_with(obj)
         if table in moved:
@@ -93,7 +93,7 @@ def _after_moves(
     renames: Mapping[Identity, Identity], target: Schema, kinds: Kinds
 ) -> Iterable[Mapping[Identity, Identity]]:
     """Put what moves to another schema with its table behind the tables: before, it is not called so."""
-    if not any(_moves(old, new) for old, new in renames.items()):
+    if not any(moves(old, new) for old, new in renames.items()):
         return [renames]
     with_table = {
         old: new
@@ -140,7 +140,7 @@ class _Routes:
 
     def direct(self, old: Identity, new: Identity) -> Route:
         """Return the shortest route: one statement gives a new name, another a new schema."""
-        if not _moves(old, new) or old.name == new.name:
+        if not moves(old, new) or old.name == new.name:
             return (new,)
         for path in ((new.path[0], old.name), (old.path[0], new.name)):
             if self._are_free(stop := (Identity(old.space, path),)):
@@ -149,7 +149,7 @@ class _Routes:
 
     def around(self, old: Identity, new: Identity) -> Route:
         """Return the route through a name set aside."""
-        schemas = (old.path[0], new.path[0]) if _moves(old, new) else (old.path[0],)
+        schemas = (old.path[0], new.path[0]) if moves(old, new) else (old.path[0],)
         names = (name_aside(old.name, number) for number in itertools.count())
         routes = (tuple(Identity(old.space, (s, *old.path[1:-1], name)) for s in schemas) for name in names)
         return self._take((*next(stops for stops in routes if self._are_free(stops)), new))
@@ -201,8 +201,8 @@ class _Waiting:
         del self.new[old]
 
 
-def _moves(old: Identity, new: Identity) -> bool:
-    """Whether a table or a type goes to another schema; what lies in it goes with it."""
+def moves(old: Identity, new: Identity) -> bool:
+    """Return whether a table or a type goes to another schema; what lies in it goes with it."""
     return old.space in ("relation", "type") and old.path[0] != new.path[0]
 
 

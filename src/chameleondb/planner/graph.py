@@ -57,11 +57,11 @@ def unnamed(identity: Identity) -> Identity:
     return Identity("constraint", (*identity.table.path, ""))
 
 
-_NO_ROUNDS = Rounds()
+NO_ROUNDS = Rounds()
 
 
 def order(
-    changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds, rounds: Rounds = _NO_ROUNDS
+    changes: Sequence[Change], source: Schema, target: Schema, kinds: Kinds, rounds: Rounds = NO_ROUNDS
 ) -> list[Step]:
     """Return the steps of all changes, and those of sql blocks, in the order in which they can run.
 

@@ -9,7 +9,7 @@ from chameleondb.diff import Action, Change
 from chameleondb.kind import Kind
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
-from chameleondb.renames import Rename
+from chameleondb.renames import Rename, moves
 from chameleondb.syntax.tokens import enquote, name_text
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -48,7 +48,7 @@ def rename_hints(renames: Iterable[Rename]) -> list[str]:
 def _former(old: Identity, new: Identity) -> str:
     if old.space == "column":
         return name_text(old.name)
-    schema = f"{name_text(old.path[0])}." if old.path[0] != new.path[0] else ""
+    schema = f"{name_text(old.path[0])}." if moves(old, new) else ""
     return schema + enquote(old.name)
 
 

@@ -15,9 +15,9 @@ from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.estimate import seconds
-from chameleondb.planner.graph import Rounds, order
+from chameleondb.planner.graph import NO_ROUNDS, Rounds, order
 from chameleondb.planner.likely import likely_renames, rename_hints
-from chameleondb.renames import Rename
+from chameleondb.renames import Rename, moves
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -92,7 +92,7 @@ class Plan:
             )
 
 
-def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts, rounds: Rounds | None = None) -> Plan:
+def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts, rounds: Rounds = NO_ROUNDS) -> Plan:
     """Return the plan for a difference, with the statements of sql blocks that `rounds` holds.
 
     Raises: PlanError when the change cannot be planned as asked, with every reason.
@@ -101,7 +101,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     if difference.refused:
         raise _together(difference.refused, rename_hints(likely))
     steps = []
-    ordered = order(difference.changes, difference.source, target, kinds, rounds or Rounds())
+    ordered = order(difference.changes, difference.source, target, kinds, rounds)
     new = _new_relations(difference, ordered)
     for step in ordered:
         locks = tuple(k for k in step.locks if k.relation not in new or k.relation in step.drops)
@@ -145,8 +145,7 @@ def _new_relations(difference: Difference, steps: Iterable[Step]) -> frozenset[I
 
 def _told(rename: Rename) -> str:
     """Return a former name as `was` tells it: with its schema if that was another."""
-    is_moved = rename.old.space in ("relation", "type") and rename.old.path[0] != rename.new.path[0]
-    return ".".join(rename.old.path) if is_moved else rename.old.name
+    return ".".join(rename.old.path) if moves(rename.old, rename.new) else rename.old.name
 
 
 def _together(refused: Sequence[PlanError], more_hints: Iterable[str]) -> PlanError:

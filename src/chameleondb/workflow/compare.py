@@ -68,13 +68,16 @@ def _present(difference: Difference) -> Callable[[Identity], Identity]:
     return functools.partial(present_name, source=difference.source, former=difference.former, kinds=KIND_OF)
 
 
+def _dropped(difference: Difference) -> Iterable[Identity]:
+    return (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
+
+
 def _companions(
     connection: Connection, difference: Difference, source: Schema
 ) -> dict[Identity, tuple[Companion, ...]]:
     """Find what nobody declared and PostgreSQL would drop with a column or table."""
-    drops = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
     present = _present(difference)
-    dropped = {i: present(i) for i in drops if i.space in ("column", "relation")}
+    dropped = {i: present(i) for i in _dropped(difference) if i.space in ("column", "relation")}
     unmanaged = {present(i): i for i in difference.unmanaged}
     keys = {u.key for u in source.unmodelled}
     found = read_companions(connection, dropped, {*unmanaged, *keys})
@@ -99,9 +102,8 @@ def _losses(connection: Connection, difference: Difference, target: Schema) -> d
 
 def _unnamed_hereafter(difference: Difference) -> dict[Identity, Identity]:
     """Map what code may call by its name, and no longer can, to that name: it goes, or is renamed."""
-    dropped = (i for c in difference.changes if c.action is Action.DROP for step in c.steps for i in step.drops)
     present, found = _present(difference), {}
-    for identity in (*dropped, *difference.former):
+    for identity in (*_dropped(difference), *difference.former):
         obj: Any = difference.source.get(identity)
         if obj is not None and (KIND_OF[type(obj)].holds_data or identity.space == "type"):
             found[identity] = present(identity)
