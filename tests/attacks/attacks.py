@@ -308,6 +308,12 @@ def restore_database(scene: Scene) -> None:
     scene.victim.execute("ALTER TABLE users DROP COLUMN city")
 
 
+def restore_and_pretend_adopted(scene: Scene) -> None:
+    """The same, and a line in the log that says that somebody has seen it, with a row that is no ADOPT."""
+    restore_database(scene)
+    _pretend_adopted(scene, "rolled-back")
+
+
 def ddl_by_hand(scene: Scene) -> None:
     scene.victim.execute("ALTER TABLE users ALTER COLUMN email DROP NOT NULL")
 
@@ -353,12 +359,16 @@ def rows_of_development(scene: Scene) -> None:
 def pretend_adopted(scene: Scene) -> None:
     """The same, and a line in the log that says that the copy is meant to be one, with a row that is no ADOPT."""
     rows_of_development(scene)
+    _pretend_adopted(scene, "copy")
+
+
+def _pretend_adopted(scene: Scene, reason: str) -> None:
     ((database,),) = scene.victim.rows(
         "SELECT system_identifier || ':' || (SELECT oid FROM pg_database WHERE datname = current_database())"
         " FROM pg_control_system()"
     )
     hashes = OwnedLedger(scene.victim.url).hashes()
-    _add(scene, f"[ADOPT] db={database} ledger={len(hashes)}:{hashes[-1]} reason=copy")
+    _add(scene, f"[ADOPT] db={database} ledger={len(hashes)}:{hashes[-1]} reason={reason}")
 
 
 def replace_function(scene: Scene) -> None:
@@ -539,6 +549,14 @@ ATTACKS = (
     Attack(31, "drop the ledger", drop_ledger, (), ("LEDGER_MISSING",), in_database=True),
     Attack(
         32, "restore the database from an old backup", restore_database, (), ("DATABASE_ROLLED_BACK",), in_database=True
+    ),
+    Attack(
+        32,
+        "the same, with a line in the log that it was adopted",
+        restore_and_pretend_adopted,
+        (),
+        ("DATABASE_ROLLED_BACK",),
+        in_database=True,
     ),
     Attack(33, "change the schema of the database by hand", ddl_by_hand, (), ("DRIFT",), in_database=True),
     Attack(34, "DATABASE_URL names another project's database", other_database, (), ("LEDGER_FOREIGN_VAULT",)),

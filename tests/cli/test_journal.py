@@ -183,6 +183,15 @@ def test_a_journal_that_was_cut_short_is_read_as_far_as_it_goes(failed: Chameleo
     assert _told(failed, "last", "100") == before
 
 
+def test_a_row_of_the_ledger_that_was_changed_hides_no_other(failed: Chameleon) -> None:
+    before = _told(failed, "last", "100")
+    _execute(failed, "ALTER TABLE chameleon.ledger DISABLE TRIGGER append_only")
+    _execute(failed, "UPDATE chameleon.ledger SET body = '{' WHERE kind = 'FAILED'")
+    assert _told(failed, "last", "100") == before
+    (entry,) = [e for e in _entries(failed, "errors") if e["source"] == "ledger"]
+    assert entry["detail"].endswith("cannot be read: see `chameleon verify`")
+
+
 def test_control_characters_of_an_author_do_not_reach_the_terminal(tool: Chameleon) -> None:
     tool.write(V1)
     tool.run("migrate", "--apply", CHAMELEON_AUTHOR="mia\x1b[31m\u202e")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
@@ -163,7 +162,9 @@ def from_ledger(connection: Connection, rows: Iterable[Row], history: History | 
     for row in rows:
         if row.kind not in ("APPLIED", "REPAIR", "FAILED", "SQL", "REBASE") or row.hash in receipts:
             continue
-        body: dict[str, Any] = read_body(connection, row.seq) if row.kind in ("FAILED", "SQL") else {}
+        body = read_body(connection, row.seq) if row.kind in ("FAILED", "SQL") else {}
+        if body is None:
+            body = {"message": f"ledger row {row.seq} cannot be read: see `chameleon verify`"}
         detail = body.get("message") or body.get("text") or f"as {row.who}"
         if row.kind == "REBASE":
             detail = f"from {(row.parent_id or '')[:8]}, which gave way to another branch's"

@@ -30,6 +30,7 @@ from chameleondb.postgres.ledger import (
 from chameleondb.postgres.session import Connection
 from chameleondb.vault.files import RESTORE, read_files
 from chameleondb.vault.history import History, Receipt
+from chameleondb.vault.log import Line
 from chameleondb.vault.verify import Verified
 from chameleondb.vault.verify import verify as verify_files
 from chameleondb.workflow import clock, git, pins
@@ -254,7 +255,7 @@ def _unknown_versions(history: History, rows: Iterable[Row]) -> Iterator[Finding
 
 def _receipts(history: History, ledgered: Ledgered) -> Iterator[Finding]:
     """A receipt on disk without its row: the database is older than its receipts, or somebody rewrote it."""
-    own = own_receipts(history, ledgered.identity.key)
+    own = own_receipts(history, ledgered)
     if own and not ledgered.rows:
         yield Finding(
             code="LEDGER_MISSING",
@@ -320,9 +321,7 @@ def _identity(history: History, ledgered: Ledgered) -> Iterator[Finding]:
     if begun is None or begun.key == now:
         return
     last_begin = max((r.seq for r in ledgered.rows if r.kind == "BEGIN"), default=0)
-    adopted = {n.fields["ledger"] for n in history.lines if n.action == "ADOPT" and n.fields["db"] == now}
-    # Both must say so: the files alone could be anybody's.
-    if any(r.kind == "ADOPT" and r.seq > last_begin and f"{r.seq}:{r.hash}" in adopted for r in ledgered.rows):
+    if any(int(n.fields["ledger"].split(":")[0]) > last_begin for n in _adoptions(history, ledgered)):
         return
     yield Finding(
         code="DATABASE_IS_A_COPY",
@@ -413,7 +412,16 @@ def remember(memory: Pins, history: History, ledgered: Ledgered | None) -> None:
     memory.remember(history.vault, Seen(head, ledgers))
 
 
-def own_receipts(history: History, database: str) -> tuple[Receipt, ...]:
-    """Return the receipts of one database that count: an ADOPT line has closed the book on those before it."""
-    adopted = max((n.seq for n in history.lines if n.action == "ADOPT" and n.fields["db"] == database), default=0)
+def own_receipts(history: History, ledgered: Ledgered) -> tuple[Receipt, ...]:
+    """Return the receipts of one database that count: an adoption has closed the book on those before it."""
+    database = ledgered.identity.key
+    adopted = max((n.seq for n in _adoptions(history, ledgered)), default=0)
     return tuple(r for r in history.receipts if r.db == database and r.seq > adopted)
+
+
+def _adoptions(history: History, ledgered: Ledgered) -> Iterator[Line]:
+    """Yield the lines that adopt this database, and name a row that says so, too: files alone could be anybody's."""
+    rows = {f"{r.seq}:{r.hash}" for r in ledgered.rows if r.kind == "ADOPT"}
+    for line in history.lines:
+        if line.action == "ADOPT" and line.fields["db"] == ledgered.identity.key and line.fields["ledger"] in rows:
+            yield line

@@ -317,18 +317,11 @@ def _bad(seq: int) -> Finding:
     )
 
 
-def read_body(connection: Connection, seq: int) -> Body:
-    """Return the body of a row. Raises: IntegrityError if it is gone or malformed."""
+def read_body(connection: Connection, seq: int) -> Body | None:
+    """Return the body of a row; None if it is gone or malformed. Raises: DatabaseError."""
     with translated():
         row = connection.execute("SELECT body FROM chameleon.ledger WHERE seq = %s", [seq]).fetchone()
-    if row is None:
-        raise IntegrityError(
-            (Finding(code="LEDGER_GAP", place=f"ledger row {seq}", message="the row is missing", hint=_ASK),)
-        )
-    body = _read(lambda text: {**json.loads(text)}, row[0])
-    if body is None:
-        raise IntegrityError((_bad(seq),))
-    return body
+    return _read(lambda text: {**json.loads(text)}, row[0]) if row else None
 
 
 def read_modes(connection: Connection) -> tuple[tuple[int, ModeChange | None], ...]:
