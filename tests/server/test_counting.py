@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from chameleondb.steps import HazardName
@@ -88,3 +89,35 @@ def test_what_is_lost_is_told(database: str, tmp_path: Path) -> None:
     assert hazard.detail == "sequence users_a_seq is dropped with its current value"
     (hazard,) = db.plan(IDENTITY).plan.hazards
     assert hazard.detail == "sequence users_a_seq is dropped; users.a goes on counting from there"
+
+
+DRAWING = {
+    "identity": (IDENTITY, SERIAL),
+    "default": (PLAIN, SERIAL),
+    "column": ("entity User { id: int primary }", SERIAL),
+    "backfilled": ("entity User { id: int primary }", SERIAL.replace("serial", "serial backfill (0)")),
+}
+
+
+@pytest.mark.parametrize("way", DRAWING)
+def test_who_may_insert_and_not_draw_is_told(way: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    before, after = DRAWING[way]
+    db.migrate(before)
+    db.execute("INSERT INTO users SELECT 1" if before != PLAIN else "INSERT INTO users VALUES (1, 1)")
+    role = "inserter_" + way
+    insert = f"SET ROLE {role}; INSERT INTO users (id) VALUES (2)"
+    db.execute(f"CREATE ROLE {role}; GRANT INSERT (id) ON users TO {role}")
+    try:
+        told = [h.detail for h in db.plan(after).plan.hazards if h.name is HazardName.BREAKS_CODE]
+        assert told == [f"{role} may insert into users, and cannot until they have USAGE on sequence users_a_seq"]
+        db.execute(f"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO {role}")
+        assert not [h for h in db.plan(after).plan.hazards if h.name is HazardName.BREAKS_CODE]
+        db.execute(f"ALTER DEFAULT PRIVILEGES REVOKE USAGE ON SEQUENCES FROM {role}")
+        db.migrate(after)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute(insert)
+        db.execute(f"GRANT USAGE ON SEQUENCE users_a_seq TO {role}")
+        db.execute(insert)
+    finally:
+        db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

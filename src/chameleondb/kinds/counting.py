@@ -8,7 +8,7 @@ from typing import Any
 from chameleondb.kind import Context
 from chameleondb.names import Identity, literal, object_name, qualified, relation, spelled
 from chameleondb.sqltext import own_name, unquoted
-from chameleondb.steps import Step
+from chameleondb.steps import Hazard, HazardName, Step
 
 _NEXTVAL = re.compile(r"nextval\(((?:U&)?'(?:[^']|'')*')::regclass\)\Z")
 
@@ -27,6 +27,18 @@ def drawn_from(column: Any) -> Identity | None:
     match = _NEXTVAL.match(column.default or "")
     path = own_name(unquoted(match[1])) if match else None
     return relation(*path) if path else None
+
+
+def needs_usage(column: Any, context: Context) -> tuple[Hazard, ...]:
+    """Return the hazard of a default that draws from a new sequence: unlike an identity's, it asks for a right."""
+    sequence = drawn_from(column) if column.identity is None else None
+    roles = context.table_facts(column.id.table).inserters
+    if sequence is None or sequence in context.source or not roles:
+        return ()
+    message = (
+        f"{', '.join(roles)} may insert into {column.id.table}, and cannot until they have USAGE on sequence {sequence}"
+    )
+    return (Hazard(HazardName.BREAKS_CODE, column.id, message),)
 
 
 def owned_sequences(table: Identity, context: Context) -> list[Identity]:

@@ -20,6 +20,7 @@ class TableFacts:
     bytes: int
     rows: int
     exact: bool = True
+    inserters: tuple[str, ...] = ()  # roles other than the owner's that may insert, and not draw from a new sequence
 
     @property
     def text(self) -> str:

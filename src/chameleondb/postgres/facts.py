@@ -39,21 +39,37 @@ def read_facts(
     )
 
 
+# Who may insert; less those whom ALTER DEFAULT PRIVILEGES gives what they need of a new sequence.
+_TABLE = """
+    SELECT pg_catalog.pg_table_size(c.oid), c.reltuples::bigint, ARRAY(
+           SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                  ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END
+             FROM (SELECT c.relacl
+                   UNION ALL SELECT a.attacl FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid) s (acl)
+            CROSS JOIN LATERAL pg_catalog.aclexplode(s.acl) x
+            WHERE x.privilege_type = 'INSERT' AND x.grantee <> c.relowner
+              AND NOT EXISTS (
+                  SELECT FROM pg_catalog.pg_default_acl d
+                   CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) y
+                   WHERE d.defaclobjtype = 'S' AND d.defaclnamespace IN (0, c.relnamespace)
+                     AND pg_catalog.pg_get_userbyid(d.defaclrole) = current_user
+                     AND y.grantee IN (0, x.grantee) AND y.privilege_type IN ('USAGE', 'UPDATE'))
+            GROUP BY x.grantee ORDER BY 1)
+      FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(%s) AND c.relkind = 'r'"""
+
+
 def _table_facts(connection: Connection, table: Identity, small_table_bytes: int) -> TableFacts | None:
     name = spelled(table.path)
-    row = connection.execute(
-        "SELECT pg_catalog.pg_table_size(c.oid), c.reltuples::bigint FROM pg_catalog.pg_class c"
-        " WHERE c.oid = pg_catalog.to_regclass(%s) AND c.relkind = 'r'",
-        [name],
-    ).fetchone()
+    row = connection.execute(_TABLE.encode(), [name]).fetchone()
     if row is None:
         return None
-    size, estimate = row
+    size, estimate, inserters = row
     counted = None
     if size <= small_table_bytes or estimate < 0:
         counted = _count(connection, f"SELECT count(*) FROM {name}")
     # A table that may not be looked into counts as one with rows.
-    return TableFacts(size, max(estimate, 1), exact=False) if counted is None else TableFacts(size, counted)
+    rows, exact = (max(estimate, 1), False) if counted is None else (counted, True)
+    return TableFacts(size, rows, exact, tuple(inserters))
 
 
 def _count(connection: Connection, sql: str) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
 
 from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Kind
@@ -24,6 +23,7 @@ from chameleondb.kinds.clauses import (
     validate_constraint,
 )
 from chameleondb.kinds.column import catalog, types
+from chameleondb.kinds.column.identity import identity_sql, increment_of, set_identity
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.column.not_null import (
     add_not_null,
@@ -33,8 +33,7 @@ from chameleondb.kinds.column.not_null import (
     enforce_not_null,
     not_null_sql,
 )
-from chameleondb.kinds.counting import counter, drawn_from, go_on, handed_on
-from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
+from chameleondb.kinds.counting import counter, drawn_from, go_on, handed_on, needs_usage
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity, constraint, name_aside, object_name, qualified, quote, relation, type_
@@ -64,7 +63,7 @@ def definition(obj: Column, version: int) -> str:
     if obj.generated:
         parts.append(_generated_sql(obj.generated))
     if obj.identity:
-        parts.append(_identity_sql(obj))
+        parts.append(identity_sql(obj))
     if obj.default is not None:
         parts.append(f"DEFAULT {types.default_sql(obj.default)}")
     if obj.not_null and obj.not_null.validated:
@@ -74,16 +73,6 @@ def definition(obj: Column, version: int) -> str:
 
 def _generated_sql(generated: Generated) -> str:
     return f"GENERATED ALWAYS AS ({generated.expression}) {'STORED' if generated.stored else 'VIRTUAL'}"
-
-
-def _identity_sql(obj: Column) -> str:
-    assert obj.identity is not None
-    options = options_sql(obj.identity.options).strip()
-    if obj.identity.sequence:
-        name = f"SEQUENCE NAME {qualified((obj.id.path[0], obj.identity.sequence))}"
-        options = f"{name} {options}".strip()
-    word = "ALWAYS" if obj.identity.always else "BY DEFAULT"
-    return f"GENERATED {word} AS IDENTITY" + (f" ({options})" if options else "")
 
 
 def _inline(obj: Column, context: Context) -> str:
@@ -127,7 +116,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
     bare = replace(obj, not_null=None, default=None)
     steps, again = [_add_column(bare, context, Effort.CATALOG)], None
     if obj.default is not None:
-        steps.append(alter_step(obj, f"SET DEFAULT {obj.default}"))
+        steps.append(alter_step(obj, f"SET DEFAULT {obj.default}", hazards=needs_usage(obj, context)))
     if fill is not None and not (facts.rows == 0 and facts.exact):
         steps.append(_fill(obj, fill, context, batched=required))
         again = steps[-1] if steps[-1].batched and obj.default is None else None
@@ -149,6 +138,7 @@ def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
         needs=tuple(_references(obj)),
         locks=exclusive(obj.id.table),
         effort=effort,
+        hazards=needs_usage(obj, context),
     )
 
 
@@ -232,12 +222,13 @@ def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
 def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
     if _moves_default(old, new, context) or (new.identity is not None and old.identity is None):
         return []
-    step = alter_step(new, "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}")
+    action = "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}"
+    step = alter_step(new, action, hazards=needs_usage(new, context))
     taken_over = handed_on(new.id, context) if old.identity is None else None
     if taken_over is None:
         return [step]
     before, after = taken_over
-    return [step, go_on(after, before, _increment(after, context), new.id)]
+    return [step, go_on(after, before, increment_of(after, context), new.id)]
 
 
 def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | None:
@@ -250,97 +241,6 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
     if old.generated and old.generated.stored and new.generated is None:
         return [alter_step(new, "DROP EXPRESSION")]
     return None
-
-
-def _set_identity(old: Column, new: Column, context: Context) -> list[Step]:
-    if new.identity is None:
-        return _drop_identity(old, new, context)
-    if old.identity is None:
-        return _add_identity(old, new, context)
-    actions = []
-    if old.identity.always != new.identity.always:
-        actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
-    actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
-    alter = alter_step(new, " ".join(actions))
-    counting = Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE)
-    steps = [replace(alter, locks=(*alter.locks, counting))] if actions else []
-    if old.identity.sequence != new.identity.sequence:
-        steps += _rename_counter(counter(old), counter(new), new, context)
-    return steps
-
-
-def _add_identity(old: Column, new: Column, context: Context) -> list[Step]:
-    """Give a column an identity. Its sequence is made beside one whose name it takes, and goes on where that ends."""
-    assert new.identity is not None
-    options, taken_over, name = new.identity.options, handed_on(new.id, context), counter(new)
-    off = [alter_step(new, "DROP DEFAULT")] if old.default is not None else []
-    if taken_over is None:
-        add = replace(alter_step(new, f"ADD {_identity_sql(new)}"), creates=(name,))
-        return [*off, add, *continue_counting(name, options, new.id, context)]
-    before = taken_over[0]
-    made = relation(name.path[0], name_aside(name.name)) if before == name else name
-    named = replace(new, identity=replace(new.identity, sequence=made.name)) if before == name else new
-    steps = [
-        *off,
-        replace(alter_step(new, f"ADD {_identity_sql(named)}"), creates=(made,)),
-        go_on(made, before, options.increment, new.id),
-    ]
-    return [*steps, _name_counter(made, name, new, creates=(name,))] if made != name else steps
-
-
-def _drop_identity(old: Column, new: Column, context: Context) -> list[Step]:
-    """Take an identity away; a new sequence in its place goes on where that ends, which nobody may draw from then."""
-    name, taken_over = counter(old), handed_on(new.id, context)
-    drop = alter_step(new, "DROP IDENTITY")
-    if taken_over is None:
-        what = f"the identity of {new.id} is dropped with its sequence's current value"
-        return [replace(drop, drops=(name,), hazards=(Hazard(HazardName.DROPS_OBJECT, new.id, what),))]
-    assert old.identity is not None
-    after, aside = taken_over[1], relation(name.path[0], name_aside(name.name))
-    return [
-        _name_counter(name, aside, new, drops=(name,)),
-        go_on(after, aside, _increment(after, context), new.id),
-        drop,
-    ]
-
-
-def _increment(sequence: Identity, context: Context) -> int:
-    obj: Any = context.target.get(sequence)
-    return obj.options.increment if obj is not None else 1
-
-
-def _counters(context: Context) -> frozenset[Identity]:
-    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.identity is not None)
-    return frozenset(map(counter, columns))
-
-
-def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context) -> list[Step]:
-    """Rename the sequence of an identity column; by way of a name set aside if another column's has the new name."""
-    names = [old.name, new.name]
-    if new in context.once(_counters):
-        names.insert(1, name_aside(old.name))
-    return [
-        _name_counter(
-            relation(old.path[0], a),
-            relation(old.path[0], b),
-            obj,
-            drops=(old,) if a == old.name else (),
-            creates=(new,) if b == new.name else (),
-        )
-        for a, b in itertools.pairwise(names)
-    ]
-
-
-def _name_counter(
-    old: Identity,
-    new: Identity,
-    obj: Column,
-    *,
-    drops: tuple[Identity, ...] = (),
-    creates: tuple[Identity, ...] = (),
-) -> Step:
-    sql = f"ALTER SEQUENCE {qualified(old.path)} RENAME TO {quote(new.name)}"
-    return Step(sql=sql, drops=drops, creates=creates, needs=(obj.id,), locks=exclusive(old))
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
@@ -469,7 +369,7 @@ KIND = Kind(
     inline=_inline,
     parent=lambda o: o.id.table,
     on_change={
-        "identity": Alter(_set_identity),
+        "identity": Alter(set_identity),
         "type": Alter(_retype),
         "collation": Alter(_recollate),
         "default": Alter(_set_default),
