@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from chameleondb.modes.change import format_time
 from chameleondb.modes.key import PublicKey, derive
 from chameleondb.modes.policy import Mode
 from chameleondb.vault.store import Store
+from tests.warm import warm
 
 PASSWORD = "a lizard in seven colours"
 
@@ -32,15 +33,7 @@ class Chameleon:
         (self.folder / "schema.cham").write_text(text, encoding="utf-8")
 
     def run(self, *arguments: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "chameleondb", *arguments],
-            cwd=self.folder,
-            env=self._environment(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_module("chameleondb", arguments, self.folder, self._environment(environment))
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
@@ -73,6 +66,23 @@ class Chameleon:
     def unlock(self, mode: Mode = Mode.STANDARD, password: str = PASSWORD) -> None:
         """Put the vault into another mode, with a password that costs nothing to check."""
         unlock(self.folder, mode, password)
+
+
+def run_module(
+    module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Do what ``python -m module`` does, and wait for it; where that is the same, in a fork that need not start."""
+    if warm().takes(environment):
+        return warm().run(module, arguments, folder, environment)
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def url_of(dsn: str) -> str:

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 
 from chameleondb.vault import log
 from tests.cluster import Databases
-from tests.command import Chameleon, url_of
+from tests.command import Chameleon, run_module, url_of
 
 pytestmark = pytest.mark.server
 
@@ -55,20 +54,8 @@ class Killed(Chameleon):
     """The command, which can be killed at an instant."""
 
     def killed(self, instant: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tests.crash.killed", str(instant), *arguments, "-C", str(self.folder)],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "DATABASE_URL": self.url,
-                "PYTHONUTF8": "1",
-                "KILLED_DATABASE": urlsplit(self.url).path[1:],
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = self._environment({"KILLED_DATABASE": urlsplit(self.url).path[1:]})
+        return run_module("tests.crash.killed", [str(instant), *arguments, "-C", str(self.folder)], ROOT, environment)
 
 
 Fresh = Callable[[], Killed]
