@@ -18,6 +18,7 @@ from typing import Any
 from chameleondb.errors import PlanError
 from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
+from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
 from chameleondb.renames import Rename, follow_all, order_renames
@@ -61,6 +62,74 @@ class Difference:
     refused: tuple[PlanError, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """Two schemas side by side: what is renamed, what differs, what is left alone. No facts are needed for it."""
+
+    before: Schema
+    source: Schema  # as it is called after the renames
+    visible: Schema  # `source` less what is left alone
+    target: Schema
+    differing: tuple[Object, ...]  # of the target: what the source has not, or not so
+    dropped: frozenset[Identity]  # of the source
+    renames: tuple[Rename, ...]
+    former: Mapping[Identity, Identity]
+    unmanaged: tuple[Identity, ...]
+    unfollowed: tuple[Rename, ...]
+
+
+def pair(
+    source: Schema,
+    target: Schema,
+    kinds: Kinds,
+    *,
+    managed: Callable[[], frozenset[Identity]] = frozenset,
+    hints: Mapping[Identity, Hint] | None = None,
+) -> Pairing:
+    """Find what of `source` is what of `target`.
+
+    `managed` gives the identities that the current version holds; it is asked only if something could be dropped.
+    """
+    declared, blocked = _declared_renames(source, target, hints or {}, kinds)
+    before, source = source, follow_all(source, {r.old: r.new for r in declared}, kinds)
+    inferred = _inferred_renames(source, target, kinds)
+    source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
+    differing = tuple(o for i, o in target.objects.items() if source.objects.get(i) != o)
+    adopted = {kinds[type(o)].adopts(o, source) for o in differing}
+    gone = [i for i in source.objects if i not in target.objects and i not in adopted]
+    owned = managed() if gone else frozenset()
+    renames = (*declared, *inferred)
+    former = {r.new: r.old for r in (*inferred, *declared)}
+    unmanaged = tuple(i for i in gone if i not in owned and present_name(i, source, former, kinds) not in owned)
+    kept = adopted.union(unmanaged)
+    return Pairing(
+        before=before,
+        source=source,
+        visible=source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source,
+        target=target,
+        differing=differing,
+        dropped=frozenset(gone).difference(unmanaged),
+        renames=renames,
+        former=former,
+        unmanaged=unmanaged,
+        unfollowed=tuple(blocked),
+    )
+
+
+def difference_of(pairing: Pairing, kinds: Kinds, context: Context) -> Difference:
+    """Return the changes that lead from one to the other; `context` is about the renamed source."""
+    worker = _Differ(pairing.visible, pairing.target, kinds, context)
+    renames = _rename_changes(pairing.renames, pairing.before, pairing.target, kinds)
+    return Difference(
+        changes=(*renames, *worker.changes(pairing)),
+        source=pairing.source,
+        former=pairing.former,
+        unmanaged=pairing.unmanaged,
+        unfollowed=pairing.unfollowed,
+        refused=tuple(worker.refused),
+    )
+
+
 def diff(
     source: Schema,
     target: Schema,
@@ -68,36 +137,12 @@ def diff(
     *,
     managed: Callable[[], frozenset[Identity]] = frozenset,
     hints: Mapping[Identity, Hint] | None = None,
-    context: Callable[[Schema], Context] | None = None,
+    facts: Facts | None = None,
 ) -> Difference:
-    """Return the changes that lead from `source` to `target`.
-
-    `managed` gives the identities that the current version holds; it is asked only if something could be dropped.
-    `context` makes the context for the change rules from the renamed source.
-    """
-    hints = hints or {}
-    renames, blocked = _declared_renames(source, target, hints, kinds)
-    before, source = source, follow_all(source, {r.old: r.new for r in renames}, kinds)
-    inferred = _inferred_renames(source, target, kinds)
-    source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
-    differing = [o for i, o in target.objects.items() if source.objects.get(i) != o]
-    adopted = {kinds[type(o)].adopts(o, source) for o in differing}
-    gone = [i for i in source.objects if i not in target.objects and i not in adopted]
-    owned = managed() if gone else frozenset()
-    former = {r.new: r.old for r in (*inferred, *renames)}
-    unmanaged = tuple(i for i in gone if i not in owned and present_name(i, source, former, kinds) not in owned)
-    kept = adopted.union(unmanaged)
-    visible = source.with_objects(o for i, o in source.objects.items() if i not in kept) if kept else source
-    ctx = context(source) if context else Context(source, target, kinds, hints=hints)
-    worker = _Differ(visible, target, kinds, ctx)
-    return Difference(
-        changes=(*_rename_changes(renames + inferred, before, target, kinds), *worker.changes(differing)),
-        source=source,
-        former=former,
-        unmanaged=unmanaged,
-        unfollowed=tuple(blocked),
-        refused=tuple(worker.refused),
-    )
+    """Return the changes that lead from `source` to `target`, as `pair` finds them, under facts known beforehand."""
+    pairing = pair(source, target, kinds, managed=managed, hints=hints)
+    context = Context(pairing.source, target, kinds, facts or Facts(), hints or {})
+    return difference_of(pairing, kinds, context)
 
 
 def present_name(identity: Identity, source: Schema, former: Mapping[Identity, Identity], kinds: Kinds) -> Identity:
@@ -212,7 +257,7 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
     return [Rename(old, new) for old, new in _effective(pairs, source.objects).items()]
 
 
-def _rename_changes(renames: list[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
+def _rename_changes(renames: Iterable[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
     former = {r.new: r.old for r in renames}
     for rename in order_renames(renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)
@@ -231,16 +276,16 @@ class _Differ:
         self.source, self.target, self.kinds, self.context = source, target, kinds, context
         self.refused: list[PlanError] = []
 
-    def changes(self, differing: Iterable[Object]) -> list[Change]:
-        """Return the changes; `differing` is what the target has and the source has not, or not so."""
-        dropped = {i for i in self.source.objects if i not in self.target.objects}
-        created = [o for o in differing if o.id not in self.source.objects]
-        altered = self._altered(differing)
+    def changes(self, pairing: Pairing) -> list[Change]:
+        """Return the changes of what differs and what is dropped."""
+        dropped = set(pairing.dropped)
+        created = [o for o in pairing.differing if o.id not in self.source.objects]
+        altered = self._altered(pairing.differing)
         replaced = {c.id for c in altered if c.replaces}
         replaced |= self._giving_way({i for c in altered for i in c.unsettles})
         if dropped or replaced:
             self._spread(dropped, replaced)
-        replaced_objects = [self.target.objects[i] for i in self.target.objects if i in replaced]
+        replaced_objects = [o for i, o in self.target.objects.items() if i in replaced] if replaced else []
         context = self._without(replaced)
         creates = [self._create(o, context, o.id in replaced) for o in (*replaced_objects, *created)]
         drops = self._drops(dropped | replaced, replaced)

@@ -16,7 +16,7 @@ from typing import Any
 
 from chameleondb.diff import diff
 from chameleondb.errors import DatabaseError
-from chameleondb.kind import Context, Kind
+from chameleondb.kind import Kind
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema, Unmodelled
@@ -88,7 +88,7 @@ def elaborate(
     """
     declared_schema = Schema(objects)
     facts = Facts(server_version=connection.info.server_version)
-    difference = diff(Schema(), declared_schema, kinds, context=lambda s: Context(s, declared_schema, kinds, facts))
+    difference = diff(Schema(), declared_schema, kinds, facts=facts)
     steps = order(difference.changes, Schema(), declared_schema, kinds)
     items = [_Item(b.sql, block=b) for b in blocks] + [_Item(s.sql, step=s) for s in steps]
     with translated():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from chameleondb.diff import Action, Change, Difference, diff, present_name
+from chameleondb.diff import Action, Change, Difference, difference_of, pair, present_name
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
@@ -33,20 +33,15 @@ def compare(
     small_table_bytes: int,
     unfinished: frozenset[Identity],
 ) -> tuple[Difference, Facts]:
-    """Diff twice: first to learn which tables are touched, then with the facts about them."""
+    """Look for the changes twice: first to learn which tables they touch, then with the facts about those."""
+    pairing = pair(source, target, KIND_OF, managed=lambda: version().objects | version().begun, hints=hints)
+
+    def difference_with(facts: Facts) -> Difference:
+        context = Context(pairing.source, target, KIND_OF, facts, hints, unfinished)
+        return difference_of(pairing, KIND_OF, context)
+
     facts = Facts(server_version=connection.info.server_version, small_table_bytes=small_table_bytes)
-
-    def once() -> Difference:
-        return diff(
-            source,
-            target,
-            KIND_OF,
-            managed=lambda: version().objects | version().begun,
-            hints=hints,
-            context=lambda renamed: Context(renamed, target, KIND_OF, facts, hints, unfinished),
-        )
-
-    difference = once()
+    difference = difference_with(facts)
     if not difference.changes and not difference.refused:
         return difference, facts
     facts = read_facts(
@@ -61,7 +56,7 @@ def compare(
         losses=_losses(connection, difference, target),
         mentions=read_mentions(connection, _unnamed_hereafter(difference)),
     )
-    return once(), facts
+    return difference_with(facts), facts
 
 
 def _present(difference: Difference) -> Callable[[Identity], Identity]:

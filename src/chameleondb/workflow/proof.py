@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 from chameleondb.diff import diff
 from chameleondb.errors import DatabaseError, PlanError
-from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
@@ -105,9 +104,7 @@ def _compare(result: Schema, target: Schema, touched: frozenset[Identity], versi
     reached, wanted = Schema(part(result), result.edges), Schema(part(target), target.edges)
     facts = Facts(server_version=version)
     everything = frozenset(reached.objects)
-    rest = diff(
-        reached, wanted, KIND_OF, managed=lambda: everything, context=lambda s: Context(s, wanted, KIND_OF, facts)
-    )
+    rest = diff(reached, wanted, KIND_OF, managed=lambda: everything, facts=facts)
     left = [change for change in rest.changes if change.steps or change.replaces]
     if left:
         raise PlanError(
