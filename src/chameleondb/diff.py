@@ -203,7 +203,7 @@ def _declared_renames(
                 if holder and name == new.name:
                     break  # only the holder is renamed
                 olds = [Identity(space, (*holder.path, name))] if holder else _places(new, name)
-                old = next((i for i in olds if i in present), None)
+                old = next((i for i in olds if i in present and _are_of_one_kind(source.get(i), target.get(new))), None)
                 if old is not None:
                     found[old] = new
                     break
@@ -211,6 +211,11 @@ def _declared_renames(
         blocked += [Rename(o, n) for o, n in found.items() if o != n and o not in effective and o not in future]
         moved.update(effective)
     return [Rename(old, new) for old, new in moved.items()], blocked
+
+
+def _are_of_one_kind(old: Object | None, new: Object | None) -> bool:
+    """Whether one could become the other by a new name; a sequence that is called like a former table is none."""
+    return old is None or new is None or type(old) is type(new)
 
 
 def _names(schema: Schema, kinds: Kinds) -> set[Identity]:

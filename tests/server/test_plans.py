@@ -51,6 +51,46 @@ def test_who_forgot_to_say_that_something_was_renamed_is_told_how(db: Database, 
     assert db.rows("SELECT a FROM t") == [(2,)]
 
 
+def test_a_sequence_that_is_gone_is_asked_about_or_renamed(db: Database) -> None:
+    db.run("sequence tickets")
+    db.execute("SELECT nextval('tickets') FROM generate_series(1, 7)")
+    with pytest.raises(ConsentNeeded) as caught:
+        db.run("sequence orders", allow=())
+    assert caught.value.flags == ("--allow drops-data:tickets",)
+    assert 'if tickets is now called orders, say so there: was "tickets"' in (caught.value.hint or "")
+    db.migrate('sequence orders was "tickets"', allow=())
+    assert db.value("SELECT nextval('orders')") == 8
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "sequence things",
+            'entity Order { id: int primary }\nentity Thing table "orders2" was "things" { id: int primary }',
+        ),
+        (_table("a: int?"), 'sequence numbers was "t"'),
+    ],
+)
+def test_only_what_is_of_one_kind_is_renamed(before: str, after: str, db: Database) -> None:
+    db.run(before)
+    if "entity" in before:
+        db.execute("INSERT INTO t VALUES (1, 1)")
+    with pytest.raises(ConsentNeeded):
+        db.run(after, allow=())
+
+
+@pytest.mark.parametrize("was", ["", " was public.s"])
+def test_a_sequence_moves_with_the_table_that_owns_it(was: str, db: Database) -> None:
+    db.run("entity Post { id: int primary }\nsequence s owned by Post.id")
+    db.execute("SELECT nextval('s')")
+    after = (
+        "namespace blog\nentity Post in blog was public.Post { id: int primary }\nsequence s in blog owned by Post.id"
+    )
+    db.migrate(after, allow=())
+    assert db.value("SELECT nextval('blog.s')") == 2
+
+
 @pytest.mark.parametrize(
     "after",
     [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Alter, Context, Kind
-from chameleondb.kinds.clauses import exclusive
+from chameleondb.kinds.clauses import exclusive, rename_or_move
 from chameleondb.kinds.counting import handed_on, successors
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -110,9 +110,15 @@ def _owned(cursor: Cursor) -> tuple[str, tuple[str, str]]:
     return "owned", (entity, cursor.name("a field"))
 
 
+def _was(cursor: Cursor) -> tuple[str, tuple[str, ...]]:
+    cursor.advance()
+    return "was", productions.former_names(cursor, lambda name, _quoted: (name,))
+
+
 _HEAD = {
     **COUNTING,
     "in": productions.in_namespace,
+    "was": _was,
     "as": _as,
     "unlogged": productions.unlogged,
     "owned": _owned,
@@ -130,6 +136,8 @@ def _finish(scope: Scope) -> None:
         values = dict(node.values)
         values.pop("schema", None)
         unlogged = values.pop("unlogged", False)
+        if "was" in values:
+            scope.hint(draft.key, was=values.pop("was"))
         owner = _owner(scope, node, *values.pop("owned")) if "owned" in values else None
         obj = Sequence(id=draft.key, options=SequenceOptions(**values), owned_by=owner, unlogged=unlogged)
         scope.add(draft, obj, node.name_span, node.name, node.docs)
@@ -379,7 +387,10 @@ def _set_logged(old: Sequence, new: Sequence, context: Context) -> list[Step]:
 
 
 def _rename(old: Sequence, new: Sequence) -> Step:
-    return Step(sql=f"ALTER SEQUENCE {qualified(old.id.path)} RENAME TO {quote(new.id.name)}", locks=exclusive(old.id))
+    prefix, locks = f"ALTER SEQUENCE {qualified(old.id.path)}", exclusive(old.id)
+    if new.owned_by is None:
+        return rename_or_move(prefix, old.id, new.id, locks)
+    return Step(sql=f"{prefix} RENAME TO {quote(new.id.name)}", locks=locks)  # nobody calls it by its name
 
 
 KIND = Kind(
@@ -399,6 +410,7 @@ KIND = Kind(
         "unlogged": Alter(_set_logged),
     },
     rename=_rename,
+    resembles=lambda old, new: old.options == new.options and old.owned_by is None and new.owned_by is None,
     # An owned sequence is known by its column, whatever it is called.
     inferred_rename=lambda o: o.owned_by is not None,
     renamed=lambda o, ids: replace(

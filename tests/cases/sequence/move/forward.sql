@@ -1,0 +1,3 @@
+CREATE SCHEMA shop;
+ALTER SEQUENCE tickets SET SCHEMA shop;
+ALTER SEQUENCE shop.tickets RENAME TO "order no";

@@ -1,0 +1,2 @@
+INSERT INTO orders DEFAULT VALUES;
+DO $$ BEGIN ASSERT (SELECT max(id) FROM orders) = 3; END $$;
