@@ -318,7 +318,7 @@ def test_labels_that_swapped_stay_where_they_are_when_their_type_is_renamed(db: 
         (
             _table(name="u") + _table(),
             _table(was='was "u"'),
-            "`was u` of t is not followed: t exists already",
+            '`was "u"` of t is not followed: t exists already',
         ),
         ("enum K { a, b }", "enum K { b was a }", "`was a` of k.b is not followed: k.b exists already"),
         (_table("a: int?", "b: int?"), _table("a: int?", "b: int? was a"), None),  # it is another one, and declared

@@ -8,7 +8,6 @@ from typing import Any
 from chameleondb.diff import Action, Change
 from chameleondb.kind import Kind
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity
 from chameleondb.renames import Rename, moves
 from chameleondb.syntax.tokens import enquote, name_text
 
@@ -42,11 +41,13 @@ def likely_renames(changes: Sequence[Change], source: Schema, target: Schema, ki
 
 def rename_hints(renames: Iterable[Rename]) -> list[str]:
     """Return how to say in the schema that something was renamed, a clause for each."""
-    return [f"if {r.old} is now called {r.new}, say so there: was {_former(r.old, r.new)}" for r in renames]
+    return [f"if {r.old} is now called {r.new}, say so there: was {former_text(r)}" for r in renames]
 
 
-def _former(old: Identity, new: Identity) -> str:
-    if old.space == "column":
+def former_text(rename: Rename) -> str:
+    """Return a former name as it stands behind `was`: with its schema if that was another."""
+    old, new = rename.old, rename.new
+    if old.space in ("column", "label"):
         return name_text(old.name)
     schema = f"{name_text(old.path[0])}." if moves(old, new) else ""
     return schema + enquote(old.name)

@@ -16,8 +16,8 @@ from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity
 from chameleondb.planner.estimate import seconds
 from chameleondb.planner.graph import NO_ROUNDS, Rounds, order
-from chameleondb.planner.likely import likely_renames, rename_hints
-from chameleondb.renames import Rename, moves
+from chameleondb.planner.likely import former_text, likely_renames, rename_hints
+from chameleondb.renames import Rename
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -122,7 +122,9 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     elif len(groups) > 1:
         notes.append(f"{len(groups)} transactions: some steps must be committed before, or run outside, the others")
     batched = dict.fromkeys(step.batched for step in steps if step.batched)
-    notes += [f"`was {_told(r)}` of {r.new} is not followed: {r.new} exists already" for r in difference.unfollowed]
+    notes += [
+        f"`was {former_text(r)}` of {r.new} is not followed: {r.new} exists already" for r in difference.unfollowed
+    ]
     lost = {companion.id for found in facts.companions.values() for companion in found}
     notes += [f"{table} is filled in batches, each committed by itself" for table in batched]
     return Plan(
@@ -141,11 +143,6 @@ def _new_relations(difference: Difference, steps: Iterable[Step]) -> frozenset[I
     on_the_way = (k.relation for c in difference.changes if c.action is Action.RENAME for s in c.steps for k in s.locks)
     made = {*(i for step in steps for i in step.creates), *on_the_way}
     return frozenset(made.difference(difference.source.objects, difference.former.values()))
-
-
-def _told(rename: Rename) -> str:
-    """Return a former name as `was` tells it: with its schema if that was another."""
-    return ".".join(rename.old.path) if moves(rename.old, rename.new) else rename.old.name
 
 
 def _together(refused: Sequence[PlanError], more_hints: Iterable[str]) -> PlanError:
