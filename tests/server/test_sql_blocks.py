@@ -7,8 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chameleondb.errors import SchemaError
+from chameleondb.errors import PlanError, SchemaError
 from tests.cases.driver import build, planned
+from tests.migrating import Database
 
 TABLES = """
 entity User {
@@ -179,3 +180,87 @@ def test_a_statement_that_changes_what_another_made_runs_with_it(database: str, 
         assert not change.preview.pending
     with psycopg.connect(database) as connection, pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("INSERT INTO users VALUES (1, 0)")
+
+
+STANDING = """
+entity User { id: bigint primary, name: string?, status: string? }
+sequence cnt
+sql '''
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TYPE pair AS (one int, two int);
+CREATE COLLATION posix (PROVIDER = libc, LOCALE = 'C');
+CREATE VIEW names AS SELECT name FROM users;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+'''
+""".replace("'''", '"""')
+
+ADDED = {
+    "view": "CREATE VIEW v AS SELECT id FROM users",
+    "materialized view": "CREATE MATERIALIZED VIEW v AS SELECT id FROM users",
+    "view over a view": "CREATE VIEW v AS SELECT * FROM names",
+    "function": "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql RETURN (SELECT max(id) FROM users)",
+    "trigger": "CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch()",
+    "policy": "CREATE POLICY p ON users USING (id > 0)",
+    "rule": "CREATE RULE r AS ON DELETE TO users DO INSTEAD NOTHING",
+    "statistics": "CREATE STATISTICS s ON name, status FROM users",
+    "publication": "CREATE PUBLICATION p FOR TABLE users",
+    "partitioned table": "CREATE TABLE p (id bigint REFERENCES users, at date) PARTITION BY RANGE (at)",
+    "row security": "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+    "comment": "COMMENT ON VIEW names IS 'all of them'",
+    "domain over a domain": "CREATE DOMAIN tiny AS positive CHECK (VALUE < 9)",
+}
+
+
+@pytest.mark.parametrize("kind", ADDED)
+def test_a_statement_about_what_stands_there_already_is_proven(kind: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate(STANDING)
+    assert db.migrate(STANDING + f'sql """ {ADDED[kind]} """') == [ADDED[kind]]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "d: positive?",
+        "c: pair?",
+        'c: string? collate "posix"',
+        "n: bigint? default (nextval('cnt'))",
+        "n: int? check (n::positive > 1)",
+    ],
+)
+@pytest.mark.parametrize("place", ["in a table that is there", "in a new one"])
+def test_what_needs_what_a_block_has_made_is_proven(field: str, place: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate(STANDING)
+    entity = "entity New { id: int primary, x: int }"
+    after = STANDING + entity.replace("x: int", field) if place == "in a new one" else None
+    db.migrate(after or STANDING.replace("name: string?", f"name: string?, {field}"))
+
+
+def test_a_view_that_somebody_dropped_is_made_again(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate(STANDING)
+    db.execute("DROP VIEW names")
+    assert db.migrate(STANDING) == ["CREATE VIEW names AS SELECT name FROM users"]
+
+
+KEPT = "\nentity Kept { id: int primary }"
+HOLDING = {
+    "key": (
+        "entity User { id: bigint primary }" + KEPT,
+        "CREATE TABLE theirs (o bigint REFERENCES users)",
+        KEPT,
+    ),
+    "type": ("enum State { a, b, c }", "CREATE TABLE theirs (s state DEFAULT 'b')", "enum State { a, c }"),
+    "default": ("sequence cnt" + KEPT, "CREATE TABLE theirs (n bigint DEFAULT nextval('cnt'))", KEPT),
+}
+
+
+@pytest.mark.parametrize("how", HOLDING)
+def test_what_others_hold_on_to_is_known_before_anything_runs(how: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    before, theirs, after = HOLDING[how]
+    db.migrate(before)
+    db.execute(theirs)
+    with pytest.raises(PlanError, match="on an empty copy of the database this statement fails"):
+        db.migrate(after)

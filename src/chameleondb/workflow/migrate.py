@@ -28,7 +28,7 @@ from chameleondb.planner.plan import Plan, make_plan
 from chameleondb.planner.rights import needs
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
-from chameleondb.postgres.elaborate import unplanned
+from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
@@ -53,6 +53,7 @@ class Preview:
     target: Schema
     head: Head
     version: Version
+    blocks: tuple[Block, ...] = ()  # of the sql blocks
     unplanned: tuple[Unmodelled, ...] = ()  # an sql block says otherwise than the database, and we do not change it
     recalled: bool = False  # an earlier answer; to apply, look anew
 
@@ -101,6 +102,7 @@ def preview(
             namespaces=desired.namespaces,
             followed={i: hint.was for i, hint in desired.hints.items() if hint.was},
         ),
+        blocks=desired.blocks,
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
     )
     if moment and not what.pending:
@@ -196,9 +198,11 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     needed = read_needed(connection, namespaces)
     place = Span(Source("<database>", ""), 0, 0)
     # Views and triggers stand in the way of some changes, so they are on the copy as far as they can be made there.
-    texts = [v.sql for v in needed] + [u.statement for u in what.source.unmodelled]
+    missing = _missing(what.blocks, what.source)
+    present = [block.sql for block in what.blocks if block.keys and block not in missing]
+    texts = [*(v.sql for v in needed), *(u.statement for u in what.source.unmodelled), *present]
     carried = [SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None]
-    return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces)
+    return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces, whole=bool(missing))
 
 
 def missing_rights(connection: Connection, plan: Plan) -> tuple[str, ...]:
@@ -323,10 +327,14 @@ def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) 
 
 
 def _rounds(desired: Desired, source: Schema) -> Rounds:
-    """Return the statements of sql blocks whose objects the database lacks, and when they can run."""
+    """Return the statements of sql blocks that are to run, and when they can."""
+    steps: dict[int, list[Step]] = defaultdict(list)
+    for block in _missing(desired.blocks, source):
+        steps[block.round].append(Step(sql=block.sql))
+    return Rounds({number: tuple(found) for number, found in steps.items()}, desired.late)
+
+
+def _missing(blocks: Iterable[Block], source: Schema) -> list[Block]:
+    """Return the statements that make what the database lacks."""
     present = {u.key for u in source.unmodelled}
-    missing: dict[int, list[Step]] = defaultdict(list)
-    for block in desired.blocks:
-        if block.keys and not any(key in present for key in block.keys):
-            missing[block.round].append(Step(sql=block.sql))
-    return Rounds({number: tuple(steps) for number, steps in missing.items()}, desired.late)
+    return [block for block in blocks if block.keys and present.isdisjoint(block.keys)]

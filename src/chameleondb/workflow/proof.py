@@ -6,9 +6,9 @@ proof holds for structure; what the rows say is known only when the plan runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
-from chameleondb.diff import diff
+from chameleondb.diff import Action, diff
 from chameleondb.errors import DatabaseError, PlanError
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import SqlBlock
@@ -30,13 +30,18 @@ def prove(
     carried: Iterable[SqlBlock],
     open_shadow: OpenShadow,
     namespaces: tuple[str, ...],
+    *,
+    whole: bool = False,
 ) -> str | None:
     """Run the plan on a copy and compare. Return None if it is proven, or why it could not be tried.
+
+    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything.
 
     Raises: PlanError CHM1006 if a statement fails, CHM1007 if the plan leads elsewhere.
     """
     touched = _touched(plan)
-    copied = _copied(source, touched)
+    near = touched | _referred_to(plan, target) | _in_the_way(plan, source)
+    copied = source.objects if whole else _copied(source, near)
     extensions = frozenset(i.name for s in (source, target) for i in s.objects if i.space == "extension")
     with open_shadow(extensions) as connection:
         made = elaborate(connection, copied, tuple(carried), KIND_OF, namespaces, lenient=True)
@@ -62,9 +67,31 @@ def _touched(plan: Plan) -> frozenset[Identity]:
     return frozenset(found)
 
 
-def _copied(source: Schema, touched: frozenset[Identity]) -> dict[Identity, Object]:
-    """Return the part of the source that the plan can meet: touched tables whole, and what they refer to."""
-    waiting = [o for i, o in source.objects.items() if i in touched or i.space in ("type", "extension", "namespace")]
+def _referred_to(plan: Plan, target: Schema) -> set[Identity]:
+    """Return what the new forms of objects need, which the source may have."""
+    new = [change.new for change in plan.changes if change.new is not None]
+    return {i for obj in new for i in (*KIND_OF[type(obj)].references(obj), *target.edges.get(obj.id, ()))}
+
+
+def _in_the_way(plan: Plan, source: Schema) -> set[Identity]:
+    """Return what refers to something that goes, for good or to be made anew: PostgreSQL may not let that go."""
+    gone = {
+        change.old.id
+        for change in plan.changes
+        if change.old and (change.action is Action.DROP or change.replaces or change.id.space == "type")
+    }
+    if not gone:
+        return set()
+    return {
+        i
+        for i, obj in source.objects.items()
+        if not gone.isdisjoint((*KIND_OF[type(obj)].references(obj), *source.edges.get(i, ())))
+    }
+
+
+def _copied(source: Schema, near: Set[Identity]) -> dict[Identity, Object]:
+    """Return part of the source: the tables near the plan whole, and what they refer to."""
+    waiting = [o for i, o in source.objects.items() if i in near or i.space in ("type", "extension", "namespace")]
     by_table: dict[Identity, list[Object]] = {}
     for obj in source.objects.values():
         parent = KIND_OF[type(obj)].parent(obj)
