@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
 
+from chameleondb.diagnostics import Diagnostic
 from chameleondb.errors import PlanError, SchemaError
 from tests.cases.driver import build, planned
 from tests.migrating import Database
@@ -264,3 +266,27 @@ def test_what_others_hold_on_to_is_known_before_anything_runs(how: str, database
     db.execute(theirs)
     with pytest.raises(PlanError, match="on an empty copy of the database this statement fails"):
         db.migrate(after)
+
+
+@pytest.mark.parametrize(
+    ("statement", "gone", "place"),
+    [
+        ("DROP TABLE users CASCADE", "users", "User"),
+        ("ALTER TABLE users DROP COLUMN status", "users.status", "status"),
+        ("ALTER TABLE users RENAME COLUMN status TO state", "users.status", "status"),
+        ("ALTER TABLE users RENAME TO people", "users", "User"),
+        ("DROP SEQUENCE cnt", "cnt", "cnt"),
+        ("CREATE TABLE child () INHERITS (users)", "users", "User"),
+        ("DO $$ BEGIN DROP TABLE users CASCADE; END $$", "users", "User"),
+    ],
+)
+def test_a_block_cannot_undo_a_declaration(
+    statement: str, gone: str, place: str, database: str, tmp_path: Path
+) -> None:
+    db = Database(database, tmp_path)
+    db.migrate(STANDING)
+    with pytest.raises(SchemaError) as caught:
+        db.plan(STANDING + f'sql """ {statement} """')
+    (found,) = cast("tuple[Diagnostic]", caught.value.diagnostics)
+    assert (found.code, found.message.split(" is declared")[0]) == ("CHM0352", gone)
+    assert found.span.source.text[found.span.start : found.span.end] == place

@@ -98,8 +98,25 @@ def elaborate(
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     schema = read_schema(connection, kinds.values(), namespaces)
+    undone = [] if lenient or not blocks else list(_undone(objects, schema))
+    if undone:
+        return Elaborated(schema=Schema(), failures=tuple(undone))
     made = _attribute(connection, items, schema)
     return Elaborated(schema=_settle(objects, schema, kinds), blocks=made, late=_late(items) if made else {})
+
+
+def _undone(objects: Iterable[Identity], schema: Schema) -> Iterator[Failure]:
+    """Yield what is declared and, after all blocks, not there: to take a block at its word would be to drop it."""
+    gone = {i for i in objects if i not in schema and not is_provisional(i.name) and i.space != "comment"}
+    for identity in sorted(gone):
+        if identity.space in ("column", "constraint") and identity.table in gone:
+            continue
+        error = DatabaseError(
+            "CHM0352",
+            f"{identity} is declared, and after the sql blocks it is not there, or not as a kind that is managed",
+            hint="take the statement out that drops it, renames it or, for a table, lets another one inherit from it",
+        )
+        yield Failure(error, identity, None)
 
 
 # Statements about the session: they do nothing to a schema and are not missed.
