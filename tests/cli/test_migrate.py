@@ -216,3 +216,14 @@ def test_a_long_build_tells_how_far_it_is_and_who_holds_it_up(applied: Chameleon
         f" held up by process {pid} of "
     )
     assert process.returncode == 0, rest
+
+
+def test_what_differs_from_its_block_is_no_success(tool: Chameleon) -> None:
+    tool.write('entity User { id: int primary }\nsql """ CREATE VIEW v AS SELECT id FROM users """')
+    tool.run("migrate", "--apply")
+    tool.execute("CREATE OR REPLACE VIEW v AS SELECT id FROM users WHERE id > 1")
+    for way in (["migrate", "--check"], ["migrate", "--dry-run"], ["migrate"]):
+        done = tool.run(*way, status=2 if "--check" in way else 0)
+        assert "Nothing that can be planned" in done.stdout
+        assert "  view public.v" in done.stderr
+    assert "1 object differs from its sql block: chameleon migrate names it" in tool.run("status").stdout

@@ -34,14 +34,14 @@ def show_sql(out: Output, what: Preview) -> None:
         _show_locks(out, plan)
         out.detail(f"plan: {plan.hash}")
     else:
-        out.result(good("✓"), " Nothing to do: the database is what the schema says.")
+        _show_nothing(out, what)
     show_rest(out, what)
 
 
 def show_changes(out: Output, what: Preview) -> None:
     """Print a line for each change."""
     if not what.plan.groups:
-        out.result(good("✓"), " Nothing to do: the database is what the schema says.")
+        _show_nothing(out, what)
     else:
         out.result(strong("Changes:"))
         for line in _change_lines(what.plan):
@@ -49,6 +49,13 @@ def show_changes(out: Output, what: Preview) -> None:
         _show_locks(out, what.plan)
         out.note("Use --dry-run to see the SQL, --apply to execute.")
     show_rest(out, what)
+
+
+def _show_nothing(out: Output, what: Preview) -> None:
+    if what.unplanned:
+        out.result("⚠ Nothing that can be planned: what differs from its sql block is to be changed by hand")
+    else:
+        out.result(good("✓"), " Nothing to do: the database is what the schema says.")
 
 
 def _change_lines(plan: Plan) -> list[str]:

@@ -146,11 +146,15 @@ def _status_lines(state: _State) -> list[str]:
         lines.append(f"⚠ {incomplete(state.interrupted, state.what, state.files)}")
     elif state.interrupted is not None:
         lines.append(f"⚠ {state.interrupted.label} is incomplete")
-    if state.what is not None and state.what.pending:
-        count = len(describe(state.what.plan)) or len(state.what.unplanned) or len(state.what.plan.steps)
+    if state.what is not None and state.what.unplanned:
+        number = len(state.what.unplanned)
+        differs = "object differs from its sql block" if number == 1 else "objects differ from their sql blocks"
+        lines.append(f"⚠ {number} {differs}: chameleon migrate names {'it' if number == 1 else 'them'}")
+    if state.what is not None and state.what.plan.groups:
+        count = len(describe(state.what.plan)) or len(state.what.plan.steps)
         changes, them = ("changes", "them") if count > 1 else ("change", "it")
         lines.append(f"⚠ {count} {changes} pending: chameleon migrate shows {them}")
-    elif state.what is not None and state.interrupted is None:
+    elif state.what is not None and not state.what.unplanned and state.interrupted is None:
         lines.append("✓ Up to date")
     if _is_new(state):
         lines.append("⚠ no version is applied to this database: chameleon migrate --apply")

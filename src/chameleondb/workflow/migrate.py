@@ -171,12 +171,15 @@ def _require_free(changes: Iterable[Change], source: Schema) -> None:
         name = spelled(change.id.path) if types else ""
         for taken in source.unmodelled if types else ():
             if taken.identity == name and taken.type in types:
+                # Views and the like say by their name what they are.
+                why = " (partitioned, inheriting, or one that others inherit from)" if taken.type == "table" else ""
                 raise PlanError(
                     "CHM1009",
-                    f"{change.id} cannot be created: the database has a {taken.type} {name}, of a kind"
-                    " that is not managed",
-                    hint="partitioned tables, those that inherit or that others inherit from, views and the like are"
-                    " kept as they are; where tables need them, an sql block says so, as `chameleon introspect` writes",
+                    f"{change.id} cannot be as declared: the database has a {taken.type} {name}{why}, of a kind that is"
+                    " not managed",
+                    hint="such tables, views and the like are kept as they are: give the entity another table, write"
+                    " the table in an sql block as `chameleon introspect` does, or take the inheriting one off with"
+                    " ALTER TABLE … NO INHERIT",
                 )
 
 
