@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chameleondb.diagnostics import Source
+from chameleondb.errors import SchemaError
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.url import Target
 from chameleondb.workflow.cache import Cache
@@ -193,3 +194,23 @@ def test_two_runs_at_once_disturb_nothing(shadows: Counting, tmp_path: Path) -> 
 def test_without_a_place_for_a_cache_everything_works(shadows: Counting, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     assert _elaborate(BASE, shadows, Cache(tmp_path / "cache")) == _elaborate(BASE, shadows, Cache(None))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "b: int generated (a + 1) virtual",
+        "check (a > 0) not enforced",
+        "b: int not null no inherit",
+        "unique (r, p) without overlaps",
+        "b: int not null name bb not valid",
+    ],
+)
+def test_what_needs_a_newer_server_says_so(member: str, shadows: Counting, server_version: int) -> None:
+    text = f"entity T {{ a: int primary, r: int4range?, p: int4range?, {member} }}"
+    if server_version >= 180000:
+        _elaborate(text, shadows, Cache(None))
+        return
+    with pytest.raises(SchemaError) as caught:
+        _elaborate(text, shadows, Cache(None))
+    assert f"this server is PostgreSQL {server_version // 10000}; `virtual`" in str(caught.value.diagnostics)

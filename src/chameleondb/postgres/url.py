@@ -20,7 +20,7 @@ EMBEDDED_NAME_DEFAULT = "main"
 
 FORMS = (
     "write postgresql://user:password@host:5432/db, host=… dbname=…, service=…, env:NAME, file:PATH or embedded; "
-    "percent-encode special characters of a password"
+    "percent-encode special characters of a password; behind `?` stand libpq's parameters, such as sslmode"
 )
 
 
@@ -135,7 +135,7 @@ def _malformed() -> UsageError:
 # What other tools put into a URL and libpq refuses. `ssl` is translated, since dropping it would drop encryption.
 _FOREIGN = {
     "schema", "pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "prepared_statement_cache_size",
-    "prepare_threshold", "command_timeout", "pool_size", "max_overflow", "pool_mode",
+    "prepare_threshold", "command_timeout", "pool_size", "max_overflow", "pool_mode", "async_fallback",
 }  # fmt: skip
 _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 

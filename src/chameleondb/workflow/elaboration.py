@@ -31,6 +31,7 @@ OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 """Opens an empty database that offers the given extensions."""
 
 FEATURE_NOT_SUPPORTED = "0A000"
+SYNTAX_ERROR = "42601"
 UNDEFINED_OBJECT = "42704"
 
 _MODELS = {model.__name__: model for model in KIND_OF}
@@ -201,15 +202,16 @@ def _elaborate(
     extensions = frozenset(i.name for i in objects if i.space == "extension")
     with open_shadow(extensions) as connection:
         fresh = elaborate_in(connection, objects, declared.blocks, KIND_OF, namespaces)
+        major = connection.info.server_version // 10000
     if fresh.failures:
         diagnostics = Diagnostics()
         for failure in fresh.failures:
-            _diagnose(failure, declared, diagnostics)
+            _diagnose(failure, declared, major, diagnostics)
         diagnostics.raise_errors()
     return fresh
 
 
-def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) -> None:
+def _diagnose(failure: Failure, declared: Declared, major: int, diagnostics: Diagnostics) -> None:
     """Lay the server's refusal at the place in the schema files that it is about."""
     own = declared.places.get(failure.identity) if failure.identity else None
     span = failure.block.span if failure.block else own
@@ -218,10 +220,10 @@ def _diagnose(failure: Failure, declared: Declared, diagnostics: Diagnostics) ->
     error = failure.error
     from_server = error.sqlstate is not None
     code, message = ("CHM0350", f"PostgreSQL: {error.message}") if from_server else (error.code, error.message)
-    diagnostics.error(code, message, span, help=_way_out(failure) or error.hint)
+    diagnostics.error(code, message, span, help=_way_out(failure, major) or error.hint)
 
 
-def _way_out(failure: Failure) -> str | None:
+def _way_out(failure: Failure, major: int) -> str | None:
     """Return what helps where the server, rather than the schema, is the one that lacks something."""
     error, about = failure.error, failure.identity
     if error.sqlstate == FEATURE_NOT_SUPPORTED and about is not None and about.space == "extension":
@@ -234,6 +236,11 @@ def _way_out(failure: Failure) -> str | None:
         return (
             "`SELECT collname FROM pg_collation` lists those of a server; the embedded PostgreSQL has none of ICU: use"
             " another server, or set database.shadow_url if it is the shadow only"
+        )
+    if error.sqlstate == SYNTAX_ERROR and failure.block is None and major < 18:
+        return (
+            f"this server is PostgreSQL {major}; `virtual`, `without overlaps`, `not enforced`, and `no inherit` or"
+            " `not valid` of a required field need 18"
         )
     return None
 

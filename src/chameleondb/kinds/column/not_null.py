@@ -37,10 +37,11 @@ def not_null_sql(obj: Column, version: int) -> str:
     """Return NOT NULL as it stands behind a type."""
     rule = obj.not_null
     assert rule is not None
+    inherit = "" if rule.inherit else " NO INHERIT"
     if version < 180000:
-        return "NOT NULL"
+        return f"NOT NULL{inherit}"  # a name is not kept; the server refuses the rest
     prefix = "" if rule.name in (None, _default_name(obj)) else f"CONSTRAINT {quote(rule.name or '')} "
-    return f"{prefix}NOT NULL{'' if rule.inherit else ' NO INHERIT'}"
+    return f"{prefix}NOT NULL{inherit}"
 
 
 def add_not_null(obj: Column, suffix: str = "") -> Step:
