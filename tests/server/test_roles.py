@@ -170,3 +170,11 @@ def test_the_owner_of_a_schema_may_drop_what_others_own_in_it(database: str, tmp
             role.execute("DROP TABLE b.ts")
     finally:
         db.execute(f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")
+
+
+def test_the_missing_right_on_a_schema_is_named(reader: Chameleon) -> None:
+    with psycopg.connect(reader.url.replace(f"{ROLE}@", "postgres@"), autocommit=True) as connection:
+        connection.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    said = reader.run("migrate", status=1).stderr
+    assert "permission denied for schema public" in said
+    assert "its owner can GRANT USAGE ON SCHEMA public" in said

@@ -11,6 +11,7 @@ Rules kept here:
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -211,7 +212,9 @@ def translate(error: psycopg.Error, statement: str | None = None) -> DatabaseErr
     if isinstance(error, pg.LockNotAvailable):
         return LockNotAcquired("CHM4020", message, hint=hint or "try again when the table is less busy", **facts)
     if isinstance(error, pg.InsufficientPrivilege):
-        return NotSupported("CHM4011", message, hint=hint or "ask the owner, or connect as the owner", **facts)
+        schema = re.search(r"schema (.+)", message)
+        right = f"its owner can GRANT USAGE ON SCHEMA {schema[1]}, or CREATE; or" if schema else "ask the owner, or"
+        return NotSupported("CHM4011", message, hint=hint or f"{right} connect as the owner", **facts)
     if isinstance(error, pg.ReadOnlySqlTransaction):
         hint = hint or "connect to the primary, with a role that may write"
     return DatabaseError("CHM4010", message, hint=hint, **facts)
