@@ -254,8 +254,21 @@ HOLDING = {
         KEPT,
     ),
     "type": ("enum State { a, b, c }", "CREATE TABLE theirs (s state DEFAULT 'b')", "enum State { a, c }"),
+    "schema": ("namespace blog" + KEPT, "CREATE TABLE blog.theirs (n bigint)", KEPT),
     "default": ("sequence cnt" + KEPT, "CREATE TABLE theirs (n bigint DEFAULT nextval('cnt'))", KEPT),
 }
+
+
+def test_what_nobody_declared_and_may_be_in_the_way_is_named(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    schema = "enum Status { on, off, dead }\nentity User { id: int primary, status: Status }"
+    db.migrate(schema)
+    db.execute(
+        "CREATE INDEX uix ON users (id) WHERE status = 'on'", "CREATE TABLE other (a int); CREATE INDEX o ON other (a)"
+    )
+    with pytest.raises(PlanError) as caught:
+        db.migrate(schema.replace(", dead", ""))
+    assert (caught.value.hint or "").endswith("; what nobody declared may be in the way: uix")
 
 
 @pytest.mark.parametrize("how", HOLDING)

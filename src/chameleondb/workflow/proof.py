@@ -6,7 +6,7 @@ proof holds for structure; what the rows say is known only when the plan runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 
 from chameleondb.diff import Action, diff
 from chameleondb.errors import DatabaseError, PlanError
@@ -47,7 +47,7 @@ def prove(
         made = elaborate(connection, copied, tuple(carried), KIND_OF, namespaces, lenient=True)
         if made.failures:
             return f"the copy could not be made: {made.failures[0].error.message}"
-        _run(plan, connection)
+        _run(plan, connection, _left_alone(plan, source, touched))
         result = read_schema(connection, KINDS, namespaces, unmodelled=False)
         version = connection.info.server_version
     _compare(result, target, touched, version)
@@ -111,16 +111,25 @@ def _copied(source: Schema, near: Set[Identity]) -> dict[Identity, Object]:
     return {i: o for i, o in source.objects.items() if i in copied}
 
 
-def _run(plan: Plan, connection: Connection) -> None:
+def _left_alone(plan: Plan, source: Schema, touched: Container[Identity]) -> list[str]:
+    """Return what nobody declared on the tables of the plan: where a statement fails, it may be the reason."""
+    objects = (source.objects[i] for i in plan.unmanaged if i in source.objects)
+    return [str(o.id) for o in objects if KIND_OF[type(o)].parent(o) in touched]
+
+
+def _run(plan: Plan, connection: Connection, left_alone: Sequence[str]) -> None:
     session = ApplySession(connection)
     for step in plan.steps:
         try:
             session.execute_alone(step.sql, 0)
         except DatabaseError as error:
+            hint = error.hint or "make the change in smaller steps; nothing was changed"
+            if left_alone:
+                hint += f"; what nobody declared may be in the way: {', '.join(left_alone)}"
             raise PlanError(
                 "CHM1006",
                 f"on an empty copy of the database this statement fails: {step.sql}: {error.message}",
-                hint=error.hint or "make the change in smaller steps; nothing was changed",
+                hint=hint,
             ) from None
 
 
