@@ -12,6 +12,7 @@ from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.unmodelled import NOT_OBJECTS, OBJECT_CATALOGS
 from chameleondb.postgres.url import Target
+from tests.cluster import Databases
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ UNMODELLED = {
     "publication": "CREATE PUBLICATION pub",
     "rule": "CREATE TABLE t (a int); CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
     "server": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w",
+    "shell type": "CREATE TYPE shell",
     "statistics object": "CREATE TABLE t (a int, b int); CREATE STATISTICS st ON a, b FROM t",
     "table": "CREATE TABLE parent (a int) PARTITION BY LIST (a)",
     "text search configuration": "CREATE TEXT SEARCH CONFIGURATION ts (COPY = simple)",
@@ -60,7 +62,7 @@ UNMODELLED = {
     " CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
     "view": "CREATE VIEW v AS SELECT 1 AS a",
 }
-_WORD = {"composite type": "type", "domain": "type"}
+_WORD = {"composite type": "type", "domain": "type", "shell type": "type"}
 
 
 @pytest.mark.parametrize("kind", sorted(UNMODELLED))
@@ -69,6 +71,23 @@ def test_an_object_of_a_kind_we_do_not_model_is_reported(connection: Connection,
         made.execute(UNMODELLED[kind].encode())
     schema = read_schema(connection, KINDS)
     assert _WORD.get(kind, kind) in {u.type for u in schema.unmodelled}
+
+
+def test_a_subscription_of_this_database_is_reported(
+    connection: Connection, database: str, databases: Databases
+) -> None:
+    make = b"CREATE SUBSCRIPTION %s CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false, slot_name = NONE)"
+    names = {database: "ours", databases.new(): "theirs"}
+    for dsn, name in names.items():
+        with psycopg.connect(dsn, autocommit=True) as made:
+            made.execute(make % name.encode())
+    try:
+        found = [u.identity for u in read_schema(connection, KINDS).unmodelled if u.type == "subscription"]
+    finally:
+        for dsn, name in names.items():
+            with psycopg.connect(dsn, autocommit=True) as made:
+                made.execute(f"DROP SUBSCRIPTION {name}".encode())
+    assert found == ["ours"]
 
 
 def test_partitions_and_inheritance_children_are_reported_and_not_managed(

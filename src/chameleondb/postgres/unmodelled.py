@@ -39,6 +39,7 @@ OBJECT_CATALOGS: dict[str, str | None] = {
     "pg_foreign_data_wrapper": None,
     "pg_foreign_server": None,
     "pg_publication": None,
+    "pg_subscription": None,
     "pg_transform": None,
     "pg_am": None,
     "pg_default_acl": None,
@@ -60,7 +61,6 @@ NOT_OBJECTS: dict[str, str] = {
     "pg_auth_members": "shared by all databases",
     "pg_database": "shared by all databases",
     "pg_tablespace": "shared by all databases",
-    "pg_subscription": "shared by all databases",
     "pg_parameter_acl": "shared by all databases",
 }
 
@@ -96,14 +96,16 @@ _DEFINITION = """CASE
 
 # Per catalog: rows that are parts of something else by their nature, left out before anything is compared.
 _WHOLE = {
+    "pg_subscription": "subdbid = (SELECT d.oid FROM pg_catalog.pg_database d"
+    " WHERE d.datname = pg_catalog.current_database())",
     # Indexes go with their tables, TOAST tables lie elsewhere, an identity column has a sequence.
     "pg_class": "relkind NOT IN ('i', 'I', 't') AND (relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
     " WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = pg_class.oid AND d.deptype = 'i'))",
     "pg_trigger": "NOT tgisinternal",
     "pg_rewrite": "rulename <> '_RETURN'",  # a view
-    # No arrays, no pseudo-types, and of the row types only those that stand by themselves.
-    "pg_type": "typtype <> 'p' AND NOT (typtype = 'b' AND typelem <> 0 AND typlen = -1) AND (typrelid = 0 OR"
-    " (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = typrelid))",
+    # No arrays, no pseudo-types but those that are only announced, and row types only if they stand by themselves.
+    "pg_type": "(typtype <> 'p' OR NOT typisdefined) AND NOT (typtype = 'b' AND typelem <> 0 AND typlen = -1)"
+    " AND (typrelid = 0 OR (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = typrelid))",
 }
 
 
