@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,32 @@ def test_a_sequence_that_is_gone_is_asked_about_or_renamed(db: Database) -> None
     assert 'if tickets is now called orders, say so there: was "tickets"' in (caught.value.hint or "")
     db.migrate('sequence orders was "tickets"', allow=())
     assert db.value("SELECT nextval('orders')") == 8
+
+
+@pytest.mark.parametrize("rows", ["", " (2 rows)"])
+def test_what_belongs_to_an_extension_goes_with_it_only_with_consent(rows: str, db: Database) -> None:
+    if db.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == 0:
+        pytest.skip("this server lacks pgvector")
+    db.migrate('extension "vector"')
+    db.execute(
+        "CREATE TABLE job (id int)",
+        "CREATE SEQUENCE job_no",
+        "ALTER EXTENSION vector ADD TABLE job",
+        "ALTER EXTENSION vector ADD SEQUENCE job_no",
+    )
+    if rows:
+        db.execute("INSERT INTO job VALUES (1), (2)")
+    with pytest.raises(ConsentNeeded, match=re.escape(f"to it: table job{rows}, sequence job_no")) as caught:
+        db.run("", allow=())
+    assert caught.value.flags == ("--allow drops-data:vector",)
+    db.migrate("", allow=("drops-data:vector",))
+
+
+def test_an_extension_that_holds_no_data_needs_no_consent(db: Database) -> None:
+    if db.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == 0:
+        pytest.skip("this server lacks pgvector")
+    db.migrate('extension "vector"')
+    assert [h.key for h in db.plan("").plan.hazards] == ["drops-object:vector"]
 
 
 @pytest.mark.parametrize(

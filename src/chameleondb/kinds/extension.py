@@ -120,8 +120,13 @@ def _references(obj: Extension) -> list[Identity]:
     return [namespace(obj.schema)] if obj.schema not in (None, DEFAULT_NAMESPACE) else []
 
 
-def _drop(obj: Extension, _context: Context) -> list[Step]:
-    hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, "the extension's types and functions go with it")
+def _drop(obj: Extension, context: Context) -> list[Step]:
+    members = context.facts.members.get(obj.id)
+    if members:
+        what = f"extension {obj.id} is dropped with what belongs to it: {', '.join(members)}"
+        hazard = Hazard(HazardName.DROPS_DATA, obj.id, what)
+    else:
+        hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, "the extension's types and functions go with it")
     return [Step(sql=f"DROP EXTENSION {quote(obj.id.name)}", drops=(obj.id,), hazards=(hazard,))]
 
 

@@ -64,6 +64,7 @@ class Facts:
     counts: Mapping[Identity, int] = field(default_factory=dict)  # answers to the kinds' questions
     companions: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be dropped
     losses: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be made anew
+    members: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)  # with rows or counts, of what is dropped
     mentions: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)  # functions that may speak of it
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
     locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)

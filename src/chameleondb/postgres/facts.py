@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 
 from chameleondb.errors import NotSupported
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts, TableFacts
-from chameleondb.names import Identity, spelled
+from chameleondb.names import Identity, relation, spelled
 from chameleondb.postgres.session import Connection, translated
 
 
@@ -64,12 +65,16 @@ def _table_facts(connection: Connection, table: Identity, small_table_bytes: int
     if row is None:
         return None
     size, estimate, inserters = row
+    return replace(_rows(connection, name, size, estimate, small_table_bytes), inserters=tuple(inserters))
+
+
+def _rows(connection: Connection, name: str, size: int, estimate: int, small_table_bytes: int) -> TableFacts:
     counted = None
     if size <= small_table_bytes or estimate < 0:
         counted = _count(connection, f"SELECT count(*) FROM {name}")
     # A table that may not be looked into counts as one with rows.
     rows, exact = (max(estimate, 1), False) if counted is None else (counted, True)
-    return TableFacts(size, rows, exact, tuple(inserters))
+    return TableFacts(size, rows, exact)
 
 
 def _count(connection: Connection, sql: str) -> int | None:
@@ -81,6 +86,44 @@ def _count(connection: Connection, sql: str) -> int | None:
         return None
     assert row is not None
     return int(row[0])
+
+
+# What holds data and belongs to an extension, be it by ALTER EXTENSION … ADD; ordinary tables by what they are called.
+_MEMBERS = """
+    SELECT w.number, CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'm' THEN 'materialized view' ELSE 'table' END,
+           n.nspname, c.relname, CASE WHEN c.relkind <> 'S' THEN pg_catalog.pg_total_relation_size(c.oid) END,
+           c.reltuples::bigint
+      FROM unnest(%s::text[]) WITH ORDINALITY w (name, number)
+      JOIN pg_catalog.pg_extension e ON e.extname = w.name
+      JOIN pg_catalog.pg_depend d
+        ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+           AND d.classid = 'pg_catalog.pg_class'::regclass
+      JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'm', 'S')
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     ORDER BY w.number, n.nspname, c.relname"""
+
+
+def read_members(
+    connection: Connection,
+    dropped: Iterable[Identity],
+    *,
+    small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT,
+) -> dict[Identity, tuple[str, ...]]:
+    """Return the tables and sequences that belong to each dropped extension, and how many rows there are."""
+    extensions = [identity for identity in dropped if identity.space == "extension"]
+    if not extensions:
+        return {}
+    with translated():
+        rows = connection.execute(_MEMBERS.encode(), [[e.name for e in extensions]]).fetchall()
+    found: dict[Identity, tuple[str, ...]] = {}
+    for number, word, schema, name, size, estimate in rows:
+        text = f"{word} {relation(schema, name)}"
+        if size is not None:
+            facts = _rows(connection, spelled((schema, name)), size, estimate, small_table_bytes)
+            text += f" ({facts.rows_text})" if facts.rows else ""
+        extension = extensions[number - 1]
+        found[extension] = (*found.get(extension, ()), text)
+    return found
 
 
 # What depends on a column or table so that PostgreSQL drops it without asking.

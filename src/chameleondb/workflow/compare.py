@@ -17,7 +17,7 @@ from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Companion, Facts
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity
-from chameleondb.postgres.facts import read_companions, read_facts
+from chameleondb.postgres.facts import read_companions, read_facts, read_members
 from chameleondb.postgres.ledger import Version
 from chameleondb.postgres.losses import read_losses
 from chameleondb.postgres.mentions import read_mentions
@@ -53,6 +53,7 @@ def compare(
     facts = replace(
         facts,
         companions=_companions(connection, difference, source),
+        members=read_members(connection, _dropped(difference), small_table_bytes=small_table_bytes),
         losses=_losses(connection, difference, target),
         mentions=read_mentions(connection, _unnamed_hereafter(difference)),
     )
