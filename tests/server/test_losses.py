@@ -77,6 +77,30 @@ CASES = {
             "changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}',
         },
     ),
+    "comment on an enum": (
+        "enum K { a, b }\n" + _more("k: K?"),
+        ["COMMENT ON TYPE k IS 'ours'", "COMMENT ON COLUMN users.k IS 'stays'"],
+        "enum K { b, a }\n" + _more("k: K?"),
+        {"drops-unmanaged:k": "comment on enum k"},
+    ),
+    "comment on an index": (
+        _more('index (a) name "i"'),
+        ["COMMENT ON INDEX i IS 'ours'"],
+        _more('index (b) name "i"'),
+        {"drops-unmanaged:i": "comment on index i"},
+    ),
+    "comment on a key": (
+        _more('unique (a) name "u", check (a > 0) name "c"'),
+        ["COMMENT ON CONSTRAINT u ON users IS 'ours'", "COMMENT ON CONSTRAINT c ON users IS 'ours'"],
+        _more('unique (b) name "u", check (b > 0) name "c"'),
+        {"drops-unmanaged:users.c": "comment on check users.c", "drops-unmanaged:users.u": "comment on unique users.u"},
+    ),
+    "comment on a column": (
+        USERS,
+        ["COMMENT ON COLUMN users.low IS 'ours'", "COMMENT ON COLUMN users.a IS 'stays'"],
+        USERS.replace("a: int", "a: bigint"),
+        {"drops-unmanaged:users.low": "comment on column users.low"},
+    ),
     "disabled trigger": (
         _more('c: int?, o: User? via c, k: int unique name "kk"'),
         ["ALTER TABLE users DISABLE TRIGGER ALL"],
@@ -90,8 +114,14 @@ CASES = {
     ("case", "how"),
     [
         *((case, "") for case in CASES),
-        *((case, "large") for case in ("cluster mark", "cluster mark of a key", "grants on an enum")),
-        *((case, "renamed") for case in ("cluster mark of a key", "grants on a column", "statistics target")),
+        *(
+            (case, "large")
+            for case in ("cluster mark", "cluster mark of a key", "grants on an enum", "comment on an index")
+        ),
+        *(
+            (case, "renamed")
+            for case in ("cluster mark of a key", "grants on a column", "statistics target", "comment on a key")
+        ),
     ],
 )
 def test_what_is_set_on_what_is_made_anew_goes_only_with_consent(
@@ -103,11 +133,12 @@ def test_what_is_set_on_what_is_made_anew_goes_only_with_consent(
     db.execute(*by_hand)
     if how == "renamed":
         after = after.replace("entity User", 'entity User table "people" was User')
-        wanted = {key.replace(":users.", ":people."): text for key, text in wanted.items()}
+        wanted = {k.replace(":users.", ":people."): text.replace(" users.", " people.") for k, text in wanted.items()}
     plan = db.plan(after).plan
     told = {h.key: h.detail.partition(" is made anew, without what it has now: ")[2] for h in plan.hazards}
     assert {key: text for key, text in told.items() if text} == wanted
     assert "cluster mark" not in [u.type for u in plan.unmodelled]
+    assert [i for i in plan.unmanaged if i.name not in ("a", "k")] == []
     with pytest.raises(ConsentNeeded) as refused:
         db.run(after, allow=())
     assert set(wanted) <= {flag.removeprefix("--allow ").strip("'") for flag in refused.value.flags}
@@ -121,3 +152,57 @@ def test_what_stays_is_not_spoken_of(db: Database) -> None:
     after = schema.replace("a, b", "a, b, c").replace("b: int", "b: bigint, c: int? index")
     assert db.plan(after).plan.missing_consent(()) == ()
     db.migrate(after, allow=())
+
+
+@pytest.mark.parametrize("was", ["", 'table "people" was User '])
+def test_what_is_set_on_what_is_dropped_is_not_left_alone(was: str, db: Database) -> None:
+    schema = "enum K { a }\n" + _more('index (a) name "i", check (a > 0) name "c", unique (b) name "u"')
+    db.migrate(schema)
+    db.execute(
+        "COMMENT ON TYPE k IS 'x'",
+        "COMMENT ON INDEX i IS 'x'",
+        "COMMENT ON CONSTRAINT c ON users IS 'x'",
+        "COMMENT ON INDEX u IS 'x'",
+        "COMMENT ON COLUMN users.low IS 'x'",
+        "COMMENT ON COLUMN users.id IS 'stays'",
+        "CLUSTER users USING i",
+        f'GRANT SELECT (low) ON users TO "{ROLE}"',
+    )
+    after = f"entity User {was}{{ id: int primary, a: int, b: int }}"
+    plan = db.plan(after).plan
+    assert plan.missing_consent(()) == ()
+    assert [i.name for i in plan.unmanaged] == ["id"]
+    assert plan.unmodelled == ()
+    db.migrate(after, allow=())
+
+
+def test_what_is_set_on_a_dropped_table_and_its_parts_is_not_left_alone(db: Database) -> None:
+    db.migrate('entity Keeper table "kept" { id: int primary }\n' + _more('index (a) name "i"'))
+    db.execute(
+        "CREATE INDEX theirs ON users (b)",
+        "CREATE RULE r AS ON DELETE TO users DO INSTEAD NOTHING",
+        "COMMENT ON INDEX i IS 'x'",
+        "COMMENT ON INDEX theirs IS 'x'",
+        "COMMENT ON TABLE users IS 'x'",
+        "COMMENT ON COLUMN users.a IS 'x'",
+        "COMMENT ON INDEX users_pkey IS 'x'",
+        "COMMENT ON TABLE kept IS 'stays'",
+        "CLUSTER users USING theirs",
+        "ALTER TABLE users ENABLE ROW LEVEL SECURITY, DISABLE RULE r",
+    )
+    plan = db.plan('entity Keeper table "kept" { id: int primary }').plan
+    assert plan.missing_consent(()) == ("drops-unmanaged:users",)
+    assert [str(i) for i in plan.unmanaged] == ["kept"]
+    assert plan.unmodelled == ()
+
+
+@pytest.mark.pg(">=18")
+def test_the_comment_on_a_not_null_goes_with_its_column(db: Database) -> None:
+    db.migrate(USERS)
+    db.execute(
+        "COMMENT ON CONSTRAINT users_low_not_null ON users IS 'x'",
+        "COMMENT ON CONSTRAINT users_b_not_null ON users IS 'x'",
+    )
+    plan = db.plan(USERS.replace("a: int", "a: bigint").replace(", b: int", "")).plan
+    assert plan.missing_consent(()) == ("drops-unmanaged:users.low",)
+    assert plan.unmodelled == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from chameleondb.names import Identity
@@ -64,7 +64,16 @@ class Facts:
     counts: Mapping[Identity, int] = field(default_factory=dict)  # answers to the kinds' questions
     companions: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be dropped
     losses: Mapping[Identity, tuple[Companion, ...]] = field(default_factory=dict)  # of what is to be made anew
+    gone: tuple[Companion, ...] = ()  # with what is to be dropped, and told with that
     members: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)  # with rows or counts, of what is dropped
     mentions: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)  # functions that may speak of it
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT
     locks_max: int = 64 * 100  # max_locks_per_transaction × (max_connections + max_prepared_transactions)
+
+    @property
+    def lost(self) -> Iterable[Companion]:
+        """All that is gone with something else: none of it is left alone."""
+        for each in (self.companions, self.losses):
+            for companions in each.values():
+                yield from companions
+        yield from self.gone

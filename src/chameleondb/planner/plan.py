@@ -125,7 +125,7 @@ def make_plan(difference: Difference, target: Schema, kinds: Kinds, facts: Facts
     notes += [
         f"`was {former_text(r)}` of {r.new} is not followed: {r.new} exists already" for r in difference.unfollowed
     ]
-    lost = {companion.id for found in facts.companions.values() for companion in found}
+    lost = {companion.id for companion in facts.lost}
     notes += [f"{table} is filled in batches, each committed by itself" for table in batched]
     return Plan(
         groups=tuple(groups),

@@ -12,7 +12,7 @@ _RELATION = "'pg_catalog.pg_class'::regclass::oid"
 _CONSTRAINT = "'pg_catalog.pg_constraint'::regclass::oid"
 _TYPE = "'pg_catalog.pg_type'::regclass::oid"
 
-# Each object with its address; a constraint's index goes with it.
+# Each object with its address; a constraint's index goes with it, and a column's NOT NULL.
 _ADDRESSES = f"""
     SELECT w.number, c.space, c.classid, c.objid, c.objsubid
       FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
@@ -25,6 +25,11 @@ _ADDRESSES = f"""
            UNION ALL
            SELECT 'column', {_RELATION}, c.oid, a.attnum
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = n.oid AND c.relname = w.name AND a.attname = w.part
+           UNION ALL
+           SELECT 'column', {_CONSTRAINT}, k.oid, 0
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+             JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum
             WHERE c.relnamespace = n.oid AND c.relname = w.name AND a.attname = w.part
            UNION ALL
            SELECT 'constraint', a.classid, a.objid, 0
@@ -74,6 +79,24 @@ _LOSSES = f"""
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE t.tgenabled <> 'O'
     UNION ALL
+    SELECT o.number, 'trigger setting', pg_catalog.format('%%I on %%I.%%I', t.tgname, n.nspname, c.relname)
+      FROM o JOIN pg_catalog.pg_trigger t
+        ON o.classid = {_RELATION} AND o.objsubid = 0 AND t.tgrelid = o.objid AND t.tgconstraint = 0
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE t.tgenabled <> 'O'
+    UNION ALL
+    SELECT o.number, 'rule setting', pg_catalog.format('%%I on %%I.%%I', r.rulename, n.nspname, c.relname)
+      FROM o JOIN pg_catalog.pg_rewrite r ON o.classid = {_RELATION} AND o.objsubid = 0 AND r.ev_class = o.objid
+      JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE r.ev_enabled <> 'O'
+    UNION ALL
+    SELECT o.number, 'row security setting', pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+      FROM o JOIN pg_catalog.pg_class c ON o.classid = {_RELATION} AND o.objsubid = 0 AND c.oid = o.objid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relrowsecurity OR c.relforcerowsecurity
+    UNION ALL
     SELECT o.number, 'security label for ' || l.provider, 'on ' || i.type || ' ' || i.identity
       FROM o JOIN pg_catalog.pg_seclabel l
         ON (l.classoid, l.objoid, l.objsubid) = (o.classid, o.objid, o.objsubid)
@@ -83,7 +106,7 @@ _LOSSES = f"""
       FROM o JOIN pg_catalog.pg_description d
         ON (d.classoid, d.objoid, d.objsubid) = (o.classid, o.objid, o.objsubid)
      CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, o.objsubid) i
-     WHERE o.space = 'constraint' AND o.classid = {_RELATION}
+     WHERE (o.space = 'constraint' AND o.classid = {_RELATION}) OR (o.space = 'column' AND o.classid = {_CONSTRAINT})
     UNION ALL
     SELECT o.number, 'dependence on extension', pg_catalog.quote_ident(e.extname)
       FROM o JOIN pg_catalog.pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'x'
@@ -91,9 +114,12 @@ _LOSSES = f"""
      ORDER BY 1, 2, 3"""
 
 
-def read_losses(connection: Connection, rebuilt: Mapping[Identity, Identity]) -> dict[Identity, tuple[Companion, ...]]:
-    """Return what goes with each object that is made anew; `rebuilt` maps what it is called later to its name now."""
-    known = {new: old for new, old in rebuilt.items() if old.space in ("relation", "column", "constraint", "type")}
+def read_losses(connection: Connection, lost: Mapping[Identity, Identity]) -> dict[Identity, tuple[Companion, ...]]:
+    """Return what goes with each object that is dropped or made anew.
+
+    `lost` maps what it is, or would be, called later to its name now. Comments are left to who knows the declared ones.
+    """
+    known = {new: old for new, old in lost.items() if old.space in ("relation", "column", "constraint", "type")}
     if not known:
         return {}
     places = [(i.space, *i.path[:2], i.path[2] if len(i.path) > 2 else None) for i in known.values()]

@@ -6,7 +6,7 @@ Which questions are to be asked follows from a first difference; the second one 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,11 +50,14 @@ def compare(
         _questions(difference.changes, source, target),
         small_table_bytes=small_table_bytes,
     )
+    companions = _companions(connection, difference, source)
+    losses, gone = _losses(connection, difference, target, companions)
     facts = replace(
         facts,
-        companions=_companions(connection, difference, source),
+        companions=companions,
         members=read_members(connection, _dropped(difference), small_table_bytes=small_table_bytes),
-        losses=_losses(connection, difference, target),
+        losses=losses,
+        gone=gone,
         mentions=read_mentions(connection, _unnamed_hereafter(difference)),
     )
     return difference_with(facts), facts
@@ -87,13 +90,37 @@ def _companions(
     return {identity: tuple(companions) for identity, companions in named.items()}
 
 
-def _losses(connection: Connection, difference: Difference, target: Schema) -> dict[Identity, tuple[Companion, ...]]:
-    """Find what is set on the objects that the plan makes anew."""
+def _losses(
+    connection: Connection,
+    difference: Difference,
+    target: Schema,
+    companions: Mapping[Identity, tuple[Companion, ...]],
+) -> tuple[dict[Identity, tuple[Companion, ...]], tuple[Companion, ...]]:
+    """Find what is set on the objects that the plan makes anew, by object, and on those that go for good."""
     steps = [step for change in difference.changes for step in change.steps]
     made = {*target.objects, *(i for step in steps for i in step.creates)}
-    anew = {i for step in steps for i in (*(d for d in step.drops if d in made), *step.rebuilds)}
+    dropped = {i for step in steps for i in step.drops}
+    dropped |= {c.id for c in difference.changes if c.action is Action.DROP}  # with what it is a part of, too
+    dropped |= {c.id for found in companions.values() for c in found if c.id is not None}
+    anew = {i for i in dropped if i in made} | {i for step in steps for i in step.rebuilds}
     present = _present(difference)
-    return read_losses(connection, {i: present(i) for i in sorted(anew)})
+    losses = read_losses(connection, {i: present(i) for i in sorted(anew | dropped)})
+    for identity, found in _comments(difference, anew | dropped).items():
+        losses[identity] = (*losses.get(identity, ()), found)
+    gone = tuple(c for i, found in losses.items() if i not in anew for c in found)
+    return {i: found for i, found in losses.items() if i in anew}, gone
+
+
+def _comments(difference: Difference, lost: Container[Identity]) -> dict[Identity, Companion]:
+    """Find the comments that nobody declared on what is `lost`."""
+    found = {}
+    for identity in difference.unmanaged:
+        obj: Any = difference.source.get(identity)
+        of = KIND_OF[type(obj)].parent(obj) if identity.space == "comment" else None
+        if of is not None and of in lost:
+            of_kind = KIND_OF[type(difference.source.objects[of])].name.replace("_", " ")
+            found[of] = Companion("comment", f"on {of_kind} {of}", identity)
+    return found
 
 
 def _unnamed_hereafter(difference: Difference) -> dict[Identity, Identity]:

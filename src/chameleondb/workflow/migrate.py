@@ -148,9 +148,7 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     _require_free(difference.changes, source)
     plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
     ours = {key for made in desired.blocks for key in made.keys}
-    lost = {
-        found.key for each in (facts.companions, facts.losses) for companions in each.values() for found in companions
-    }
+    lost = {companion.key for companion in facts.lost}
     return replace(
         plan,
         notes=(*plan.notes, *_unknown(connection, head)),
