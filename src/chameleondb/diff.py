@@ -22,7 +22,7 @@ from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
 from chameleondb.renames import Rename, follow_all, order_renames
-from chameleondb.steps import Step
+from chameleondb.steps import Hazard, HazardName, Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
 
@@ -74,6 +74,7 @@ class Pairing:
     dropped: frozenset[Identity]  # of the source
     renames: tuple[Rename, ...]
     former: Mapping[Identity, Identity]
+    named_anew: Mapping[Identity, Identity]  # of these, what nobody has declared
     unmanaged: tuple[Identity, ...]
     unfollowed: tuple[Rename, ...]
 
@@ -88,18 +89,20 @@ def pair(
 ) -> Pairing:
     """Find what of `source` is what of `target`.
 
-    `managed` gives the identities that the current version holds; it is asked only if something could be dropped.
+    `managed` gives the identities that the current version holds; it is asked only if something could be dropped, or
+    gets a name that nobody has asked for.
     """
     declared, blocked = _declared_renames(source, target, hints or {}, kinds)
     before, source = source, follow_all(source, {r.old: r.new for r in declared}, kinds)
     inferred = _inferred_renames(source, target, kinds)
+    former = {r.new: r.old for r in declared}
+    found = {r.new: present_name(r.old, source, former, kinds) for r in inferred}
     source = follow_all(source, {r.old: r.new for r in inferred}, kinds)
     differing = tuple(o for i, o in target.objects.items() if source.objects.get(i) != o)
     adopted = {kinds[type(o)].adopts(o, source) for o in differing}
     gone = [i for i in source.objects if i not in target.objects and i not in adopted]
-    owned = managed() if gone else frozenset()
-    renames = (*declared, *inferred)
-    former = {r.new: r.old for r in (*inferred, *declared)}
+    owned = managed() if gone or inferred else frozenset()
+    former = {**found, **former}
     unmanaged = tuple(i for i in gone if i not in owned and present_name(i, source, former, kinds) not in owned)
     kept = adopted.union(unmanaged)
     return Pairing(
@@ -109,8 +112,9 @@ def pair(
         target=target,
         differing=differing,
         dropped=frozenset(gone).difference(unmanaged),
-        renames=renames,
+        renames=(*declared, *inferred),
         former=former,
+        named_anew={r.new: found[r.new] for r in inferred if owned.isdisjoint((r.old, found[r.new]))},
         unmanaged=unmanaged,
         unfollowed=tuple(blocked),
     )
@@ -119,7 +123,7 @@ def pair(
 def difference_of(pairing: Pairing, kinds: Kinds, context: Context) -> Difference:
     """Return the changes that lead from one to the other; `context` is about the renamed source."""
     worker = _Differ(pairing.visible, pairing.target, kinds, context)
-    renames = _rename_changes(pairing.renames, pairing.before, pairing.target, kinds)
+    renames = _rename_changes(pairing, kinds)
     return Difference(
         changes=(*renames, *worker.changes(pairing)),
         source=pairing.source,
@@ -262,11 +266,21 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
     return [Rename(old, new) for old, new in _effective(pairs, source.objects).items()]
 
 
-def _rename_changes(renames: Iterable[Rename], source: Schema, target: Schema, kinds: Kinds) -> Iterable[Change]:
-    former = {r.new: r.old for r in renames}
-    for rename in order_renames(renames, target, kinds, source.objects):
+def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
+    source, target = pairing.before, pairing.target
+    former = {r.new: r.old for r in pairing.renames}
+    untold = dict(pairing.named_anew)
+    for rename in order_renames(pairing.renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)
-        yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(rename.step,))
+        step = rename.step
+        if rename.final in untold:
+            step = step.with_hazards([_named_anew(untold.pop(rename.final), rename.final)])
+        yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(step,))
+
+
+def _named_anew(old: Identity, new: Identity) -> Hazard:
+    what = f"code that still says {old} fails: the current version does not know it, and it is {new} but for the name"
+    return Hazard(HazardName.BREAKS_CODE, new, what)
 
 
 def _whole(identity: Identity, schema: Schema) -> Object | None:

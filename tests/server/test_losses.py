@@ -77,6 +77,12 @@ CASES = {
             "changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}',
         },
     ),
+    "comment on the index of an unnamed key": (
+        _more("x: int?").replace("(a::text)", "(a::text) unique"),
+        ["COMMENT ON INDEX users_low_key IS 'ours'"],
+        _more("x: int?").replace("(a::text)", "(a::text) unique").replace("a: int", "a: bigint"),
+        {"drops-unmanaged:users.users_low_key": "comment on index public.users_low_key"},
+    ),
     "comment on an enum": (
         "enum K { a, b }\n" + _more("k: K?"),
         ["COMMENT ON TYPE k IS 'ours'", "COMMENT ON COLUMN users.k IS 'stays'"],
@@ -120,7 +126,13 @@ CASES = {
         ),
         *(
             (case, "renamed")
-            for case in ("cluster mark of a key", "grants on a column", "statistics target", "comment on a key")
+            for case in (
+                "cluster mark of a key",
+                "grants on a column",
+                "statistics target",
+                "comment on a key",
+                "comment on the index of an unnamed key",
+            )
         ),
     ],
 )
@@ -133,7 +145,12 @@ def test_what_is_set_on_what_is_made_anew_goes_only_with_consent(
     db.execute(*by_hand)
     if how == "renamed":
         after = after.replace("entity User", 'entity User table "people" was User')
-        wanted = {k.replace(":users.", ":people."): text.replace(" users.", " people.") for k, text in wanted.items()}
+        wanted = {
+            k.replace(":users.users", ":people.people").replace(":users.", ":people."): text.replace(
+                " users.", " people."
+            )
+            for k, text in wanted.items()
+        }
     plan = db.plan(after).plan
     told = {h.key: h.detail.partition(" is made anew, without what it has now: ")[2] for h in plan.hazards}
     assert {key: text for key, text in told.items() if text} == wanted

@@ -363,6 +363,40 @@ def test_a_rename_that_is_not_followed_is_told(db: Database, before: str, after:
         assert db.plan(after).plan.notes == ()
 
 
+@pytest.mark.parametrize(("was", "table"), [("", "t"), ('was "t"', "v")])
+def test_what_was_made_by_hand_gets_the_declared_name_and_it_is_told(was: str, table: str, db: Database) -> None:
+    db.run(_table("a: int", "b: int"))
+    db.execute(
+        "CREATE INDEX dba ON t (a)",
+        "ALTER TABLE t ADD CONSTRAINT theirs UNIQUE (b)",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT theirs"
+        " DO NOTHING'"
+        if not was
+        else "SELECT 1",
+    )
+    plan = db.plan(_table("a: int index", "b: int unique", name=table, was=was)).plan
+    told = {h.key: h.detail for h in plan.hazards if "but for the name" in h.detail}
+    assert [*told] == [f"breaks-code:idx_{table}_a", f"breaks-code:{table}.{table}_b_key"]
+    assert [detail.partition(" fails")[0] for detail in told.values()] == [
+        "code that still says dba",
+        "code that still says t.theirs",
+    ]
+    in_bodies = [h.key for h in plan.hazards if "stands in the body of function public.f()" in h.detail]
+    assert in_bodies == ([] if was else ["breaks-code:t.t_b_key"])
+    assert plan.missing_consent(()) == ()
+    db.migrate(_table("a: int index", "b: int unique", name=table, was=was), allow=())
+
+
+def test_what_chameleon_has_made_is_renamed_without_a_word(db: Database) -> None:
+    db.migrate(_table("a: int index", "b: int unique", "n: serial"))
+    plan = db.plan(_table("a: int index", "b: int unique", "n: serial", name="v", was='was "t"')).plan
+    assert [(h.key, h.detail) for h in plan.hazards] == [("breaks-code:v", "code that still says t fails")]
+    db.migrate(_table('a: int index name "x"', 'b: int unique name "y"', "n: serial"))
+    plan = db.plan(_table("a: int index", "b: int unique", "n: serial")).plan
+    assert plan.sql
+    assert plan.hazards == ()
+
+
 def test_names_move_on_in_a_chain_and_keep_their_history(db: Database) -> None:
     db.run(_table("a: int?", "b: int?"))
     db.execute("INSERT INTO t VALUES (1, 5, 6)")

@@ -58,7 +58,7 @@ def compare(
         members=read_members(connection, _dropped(difference), small_table_bytes=small_table_bytes),
         losses=losses,
         gone=gone,
-        mentions=read_mentions(connection, _unnamed_hereafter(difference)),
+        mentions=read_mentions(connection, {**_unnamed_hereafter(difference), **pairing.named_anew}),
     )
     return difference_with(facts), facts
 
