@@ -269,18 +269,38 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
 def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
     source, target = pairing.before, pairing.target
     former = {r.new: r.old for r in pairing.renames}
+    names = _names(target, kinds) if former else set()
     untold = dict(pairing.named_anew)
     for rename in order_renames(pairing.renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)
         step = rename.step
+        finds = _found_instead(rename.final, former, names)
+        if finds:
+            hazards = (replace(h, detail=finds) if h.name is HazardName.BREAKS_CODE else h for h in step.hazards)
+            step = replace(step, hazards=tuple(hazards))
         if rename.final in untold:
-            step = step.with_hazards([_named_anew(untold.pop(rename.final), rename.final)])
+            step = step.with_hazards([_named_anew(untold.pop(rename.final), rename.final, finds)])
         yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(step,))
 
 
-def _named_anew(old: Identity, new: Identity) -> Hazard:
-    what = f"code that still says {old} fails: the current version does not know it, and it is {new} but for the name"
-    return Hazard(HazardName.BREAKS_CODE, new, what)
+def _found_instead(new: Identity, former: Mapping[Identity, Identity], names: Container[Identity]) -> str | None:
+    """Return what code comes to that goes on using the former name, if the target has that name, too."""
+    old = _called(new, former)
+    if old not in names:
+        return None
+    other = f"what was {_called(old, former)}" if old in former else f"a new {old}"
+    return f"code that still says {old} does not fail but finds {other}: what it means is now called {new}"
+
+
+def _called(new: Identity, former: Mapping[Identity, Identity]) -> Identity:
+    """Return the former name of something, in what it lies in now."""
+    old = former[new]
+    return old if old.space in ("relation", "type") else Identity(old.space, (*new.path[:-1], old.name))
+
+
+def _named_anew(old: Identity, new: Identity, finds: str | None) -> Hazard:
+    why = f"the current version does not know {old}, and it is {new} but for the name"
+    return Hazard(HazardName.BREAKS_CODE, new, f"{finds or f'code that still says {old} fails'}; {why}")
 
 
 def _whole(identity: Identity, schema: Schema) -> Object | None:

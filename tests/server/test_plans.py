@@ -363,6 +363,54 @@ def test_a_rename_that_is_not_followed_is_told(db: Database, before: str, after:
         assert db.plan(after).plan.notes == ()
 
 
+_MEANS = "code that still says {} does not fail but finds {}: what it means is now called {}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            _table("phone: string?"),
+            _table("phone: string?", "mobile: string? was phone"),
+            {"t.mobile": _MEANS.format("t.phone", "a new t.phone", "t.mobile")},
+        ),
+        (
+            _table("phone: string?"),
+            _table("phone: string?", "mobile: string? was phone", name="v", was='was "t"'),
+            {
+                "v": "code that still says t fails",
+                "v.mobile": _MEANS.format("v.phone", "a new v.phone", "v.mobile"),
+            },
+        ),
+        (
+            _table("a: int?", "b: int?"),
+            _table("a: int? was b", "b: int? was a"),
+            {
+                "t.a": _MEANS.format("t.b", "what was t.a", "t.a"),
+                "t.b": _MEANS.format("t.a", "what was t.b", "t.b"),
+            },
+        ),
+        (
+            'entity T table "t" { a: int? }',
+            'entity T table "t" { a: int? }\nentity V table "v" was "t" { a: int? }',
+            {"v": _MEANS.format("t", "a new t", "v")},
+        ),
+        (
+            "enum K { a, b }",
+            "enum K { a, c was a, b }",
+            {"k": _MEANS.format("k.a", "a new k.a", "k.c")},
+        ),
+    ],
+)
+def test_who_goes_on_using_a_name_that_means_something_else_is_told(
+    before: str, after: str, told: dict[str, str], db: Database
+) -> None:
+    db.run(before)
+    plan = db.plan(after).plan
+    assert {str(h.object): h.detail for h in plan.hazards if h.name is HazardName.BREAKS_CODE} == told
+    db.migrate(after, allow=())
+
+
 @pytest.mark.parametrize(("was", "table"), [("", "t"), ('was "t"', "v")])
 def test_what_was_made_by_hand_gets_the_declared_name_and_it_is_told(was: str, table: str, db: Database) -> None:
     db.run(_table("a: int", "b: int"))
