@@ -20,7 +20,7 @@ from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity
+from chameleondb.names import Identity, former_places
 from chameleondb.renames import Rename, follow_all, order_renames
 from chameleondb.steps import Hazard, HazardName, Step
 
@@ -168,19 +168,11 @@ def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple
 
     def is_followed(identity: Identity, was: tuple[str, ...]) -> bool:
         holder = identity.holder
-        former = (place for name in hints.get(holder, Hint()).was for place in _places(holder, name))
+        former = (place for name in hints.get(holder, Hint()).was for place in former_places(holder, name))
         places = (identity, *(Identity(identity.space, (*place.path, identity.name)) for place in former))
         return any(followed.get(place) == was for place in places)
 
     return {i: replace(h, was=()) if h.was and is_followed(i, h.was) else h for i, h in hints.items()}
-
-
-def _places(identity: Identity, name: str) -> Iterable[Identity]:
-    """Return what `name` may stand for in a `was`: a name in the same schema, or one with another schema before it."""
-    yield Identity(identity.space, (*identity.path[:-1], name))
-    if identity.space in ("relation", "type"):
-        for point in (i for i, character in enumerate(name) if character == "."):  # names may have some of their own
-            yield Identity(identity.space, (name[:point], name[point + 1 :]))
 
 
 def _declared_renames(
@@ -206,7 +198,7 @@ def _declared_renames(
             for name in names:
                 if holder and name == new.name:
                     break  # only the holder is renamed
-                olds = [Identity(space, (*holder.path, name))] if holder else _places(new, name)
+                olds = [Identity(space, (*holder.path, name))] if holder else former_places(new, name)
                 old = next((i for i in olds if i in present and _are_of_one_kind(source.get(i), target.get(new))), None)
                 if old is not None:
                     found[old] = new

@@ -10,6 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 NAME_BYTES_MAX = 63
@@ -100,6 +101,14 @@ def label(enum: Identity, text: str) -> Identity:
 def comment(target: Identity) -> Identity:
     """Return the identity of the comment on `target`."""
     return Identity("comment", (target.space, *target.path))
+
+
+def former_places(identity: Identity, name: str) -> Iterable[Identity]:
+    """Return what `name` may stand for in a `was`: a name in the same schema, or one with another schema before it."""
+    yield Identity(identity.space, (*identity.path[:-1], name))
+    if identity.space in ("relation", "type"):
+        for point in (i for i, character in enumerate(name) if character == "."):  # names may have some of their own
+            yield Identity(identity.space, (name[:point], name[point + 1 :]))
 
 
 # A constraint that the user did not name has no name until PostgreSQL chooses one. NUL cannot occur in a real name.

@@ -14,7 +14,7 @@ from chameleondb import types
 from chameleondb.diagnostics import Diagnostics, Label, Span, did_you_mean
 from chameleondb.model.declared import Hint, Places
 from chameleondb.model.schema import Object
-from chameleondb.names import DEFAULT_NAMESPACE, Identity, constraint, provisional, qualified_type, quote
+from chameleondb.names import DEFAULT_NAMESPACE, Identity, constraint, former_places, provisional, qualified_type, quote
 from chameleondb.syntax.habits import TYPES, advice
 from chameleondb.syntax.tree import Declaration, Field, Member, TypeName
 
@@ -82,6 +82,7 @@ class Scope:
         self.hints: dict[Identity, Hint] = {}
         self.places = Places()
         self.labels: dict[Identity, str] = {}
+        self._former: dict[tuple[str, Identity], tuple[Identity, Span]] = {}  # who says to have been it, and where
         self._names: dict[tuple[str, ...], Span] = {}
         self._types: dict[tuple[Any, ...], str | None] = {}
         self._sql_words = sql_words
@@ -106,9 +107,22 @@ class Scope:
             draft.objects[comment.id] = comment
             self.places.add(comment.id, span)
 
-    def hint(self, identity: Identity, **values: Any) -> None:
-        """Keep facts about the way to an object."""
-        self.hints[identity] = Hint(**values)
+    def hint(self, identity: Identity, word: str, span: Span, **values: Any) -> None:
+        """Keep facts about the way to an object; `word` says what it is, `span` where its former names are said."""
+        hint = self.hints[identity] = Hint(**values)
+        for place in dict.fromkeys(place for name in hint.was for place in former_places(identity, name)):
+            first, at = self._former.setdefault((word, place), (identity, span))
+            if first != identity:
+                both = " and ".join(f"`{self.labels.get(i, i.name)}`" for i in (first, identity))
+                self.diagnostics.error(
+                    "CHM0210",
+                    f"{both} both say that they were `{place}`",
+                    span,
+                    "said again here",
+                    others=(Label(at, "said here first"),),
+                    help="only one of them gets what that holds: take the name out of the other `was`",
+                )
+                return
 
     def constraint_id(self, entity: Entity, name: str | None, span: Span) -> Identity:
         """Return the identity of a constraint; a provisional one when the user gave no name."""

@@ -97,10 +97,10 @@ def _enter(scope: Scope, node: Declaration) -> None:
     scope.type_labels[qualified_type(identity.path)] = tuple(labels)
     scope.add(scope.draft(identity), Enum(id=identity, values=tuple(labels)), node.name_span, node.name, node.docs)
     if "was" in node.values:
-        scope.hint(identity, was=node.values["was"])
-    for value, was, _ in node.values["values"]:
+        scope.hint(identity, "enum", node.name_span, was=node.values["was"])
+    for value, was, at in node.values["values"]:
         if was is not None:
-            scope.hint(label(identity, value), was=(was,))
+            scope.hint(label(identity, value), "value", node.tokens.span(at, at), was=(was,))
 
 
 def _print(obj: Enum, page: Page) -> list[Line]:

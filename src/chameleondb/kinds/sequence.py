@@ -137,7 +137,7 @@ def _finish(scope: Scope) -> None:
         values.pop("schema", None)
         unlogged = values.pop("unlogged", False)
         if "was" in values:
-            scope.hint(draft.key, was=values.pop("was"))
+            scope.hint(draft.key, "sequence", node.name_span, was=values.pop("was"))
         owner = _owner(scope, node, *values.pop("owned")) if "owned" in values else None
         obj = Sequence(id=draft.key, options=SequenceOptions(**values), owned_by=owner, unlogged=unlogged)
         scope.add(draft, obj, node.name_span, node.name, node.docs)

@@ -129,7 +129,7 @@ def _lower(scope: Scope, node: Declaration) -> None:
     )
     scope.add(entity, table, node.name_span, node.name, node.docs)
     if "was" in values:
-        scope.hint(entity.key, was=values["was"])
+        scope.hint(entity.key, "entity", node.name_span, was=values["was"])
 
 
 def _finish(scope: Scope) -> None:

@@ -42,6 +42,23 @@ from .schema_text import codes, loaded, marked, mistakes
         ("enum P { a, b, a }", "CHM0204", "a", ""),
         (f"entity User {{ {'x' * 64}: int primary }}", "CHM0205", "x" * 64, "63"),
         ('entity User { "": int primary }', "CHM0209", '""', ""),
+        ("enum P { a was x, b was x }", "CHM0210", "b", "take the name out"),
+        ("entity A { id: int primary was x, n: int was (y, x) }", "CHM0210", "was (y, x)", "only one"),
+        (
+            "entity Usr was User { id: int primary }\nentity Us was User { id: int primary }",
+            "CHM0210",
+            "Us",
+            "only one",
+        ),
+        ('entity Usr was user { id: int primary }\nentity Us was "users" { id: int primary }', "CHM0210", "Us", "only"),
+        (
+            "entity A was T { id: int primary }\nentity B in b was public.T { id: int primary }",
+            "CHM0210",
+            "B",
+            "only one",
+        ),
+        ("enum A was T { a }\nenum B was T { a }", "CHM0210", "B", "only one"),
+        ("sequence a was t\nsequence b was t", "CHM0210", "b", "only one"),
         ("entity User { id: int primary }\0", "CHM0112", "\0", "UTF-8"),
         ("entity User { id: int primary }\ud800", "CHM0112", "\ud800", "UTF-8"),
         ('sql """ COPY t FROM STDIN; """', "CHM0115", "COPY t FROM STDIN", "data"),
@@ -53,6 +70,28 @@ def test_code_place_and_help(text: str, code: str, place: str, help: str) -> Non
     (found,) = mistakes(text)
     assert (found.code, marked(found)) == (code, place)
     assert help in (found.help or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "entity A was T { id: int primary }\nentity B in b was T { id: int primary }",
+        "entity A { id: int primary was x }\nentity B { id: int primary was x }",
+        "entity A { id: int primary, a: int was b, b: int was a }",
+        "entity A was (T, public.T) { id: int primary was (x, x) }",
+        'entity A was "x" { id: int primary }\nsequence b was x',
+        "enum A { a was x }\nenum B { b was x }",
+    ],
+)
+def test_former_names_of_what_cannot_be_the_same_may_be_alike(text: str) -> None:
+    loaded(text)
+
+
+def test_both_places_of_a_former_name_are_shown() -> None:
+    (found,) = mistakes("entity A { id: int primary, a: int? was x, b: int? was x }")
+    assert found.message == "`a` and `b` both say that they were `as.x`"
+    (other,) = found.others
+    assert (other.span.start, other.text) == (36, "said here first")
 
 
 @pytest.mark.parametrize(

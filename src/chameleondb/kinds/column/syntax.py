@@ -201,7 +201,8 @@ def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
     for extra, span in draft.after:
         scope.add(entity, extra, span)
     if draft.hint:
-        scope.hint(identity, **draft.hint)
+        was = node.clause("was")
+        scope.hint(identity, "field", node.clause_span(was) if was else node.head_span, **draft.hint)
     return True
 
 
