@@ -260,7 +260,7 @@ def _convert(column: Column, gone: str, context: Context) -> list[Step]:
     if column.default is None:
         return [convert]
     steps = [Step(sql=f"{alter} DROP DEFAULT", locks=exclusive(table)), convert]
-    if target.default is not None:
+    if target.default == column.default:  # another one is set by the column itself
         steps.append(Step(sql=f"{alter} SET DEFAULT {target.default}", locks=exclusive(table)))
     return steps
 
