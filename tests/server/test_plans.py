@@ -391,8 +391,8 @@ _MEANS = "code that still says {} does not fail but finds {}: what it means is n
             },
         ),
         (
-            'entity T table "t" { a: int? }',
-            'entity T table "t" { a: int? }\nentity V table "v" was "t" { a: int? }',
+            _table("a: int?"),
+            _table("a: int?") + _table("a: int?", name="v", was='was "t"'),
             {"v": _MEANS.format("t", "a new t", "v")},
         ),
         (

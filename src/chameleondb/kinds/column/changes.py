@@ -53,7 +53,7 @@ def _references(obj: Column) -> list[Identity]:
     return found
 
 
-def definition(obj: Column, version: int) -> str:
+def definition(obj: Column, context: Context) -> str:
     """Return the column as it stands in CREATE TABLE and ADD COLUMN."""
     parts = [quote(obj.id.name), types.sql(obj.type)]
     if obj.compression:
@@ -67,7 +67,7 @@ def definition(obj: Column, version: int) -> str:
     if obj.default is not None:
         parts.append(f"DEFAULT {types.default_sql(obj.default)}")
     if obj.not_null and obj.not_null.validated:
-        parts.append(not_null_sql(obj, version))
+        parts.append(not_null_sql(obj, context))
     return " ".join(parts)
 
 
@@ -76,7 +76,7 @@ def _generated_sql(generated: Generated) -> str:
 
 
 def _inline(obj: Column, context: Context) -> str:
-    return definition(obj, context.facts.server_version)
+    return definition(obj, context)
 
 
 def _create(obj: Column, context: Context) -> list[Step]:
@@ -133,7 +133,7 @@ def _add(obj: Column, context: Context) -> list[Step]:
 
 def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
     return Step(
-        sql=f"{alter_table(obj.id.table)} ADD COLUMN {definition(obj, context.facts.server_version)}",
+        sql=f"{alter_table(obj.id.table)} ADD COLUMN {definition(obj, context)}",
         creates=(obj.id,),
         needs=tuple(_references(obj)),
         locks=exclusive(obj.id.table),

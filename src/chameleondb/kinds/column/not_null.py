@@ -33,14 +33,29 @@ def _default_name(obj: Column) -> str:
     return object_name(obj.id.path[1], obj.id.name, "not_null")
 
 
-def not_null_sql(obj: Column, version: int) -> str:
+def _names_itself(obj: Column, context: Context) -> bool:
+    """Whether PostgreSQL chooses the name of the rule: it takes none that is in use in the schema.
+
+    A table that was called like this one before may have it still.
+    """
+    assert obj.not_null is not None
+    name = _default_name(obj)
+    return obj.not_null.name in (None, name) and (obj.id.path[0], name) not in context.once(_names_in_use)
+
+
+def _names_in_use(context: Context) -> frozenset[tuple[str, str | None]]:
+    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.not_null)
+    return frozenset((o.id.path[0], o.not_null.name) for o in columns if o.not_null)
+
+
+def not_null_sql(obj: Column, context: Context) -> str:
     """Return NOT NULL as it stands behind a type."""
     rule = obj.not_null
     assert rule is not None
     inherit = "" if rule.inherit else " NO INHERIT"
-    if version < 180000:
+    if context.facts.server_version < 180000:
         return f"NOT NULL{inherit}"  # a name is not kept; the server refuses the rest
-    prefix = "" if rule.name in (None, _default_name(obj)) else f"CONSTRAINT {quote(rule.name or '')} "
+    prefix = "" if rule.name is None or _names_itself(obj, context) else f"CONSTRAINT {quote(rule.name)} "
     return f"{prefix}NOT NULL{inherit}"
 
 
@@ -66,7 +81,7 @@ def enforce_not_null(obj: Column, context: Context, fill: Step | None = None) ->
     table, rule = obj.id.table, obj.not_null
     assert rule is not None
     version = context.facts.server_version
-    plain = version < 180000 or (rule.name in (None, _default_name(obj)) and rule.inherit)
+    plain = version < 180000 or (_names_itself(obj, context) and rule.inherit)
     helper, left = _helper(obj, context.source)
     left = left and helper not in context.target
     drop = Step(sql=f"{alter_table(table)} DROP CONSTRAINT {quote(helper.name)}", locks=exclusive(table))
