@@ -197,6 +197,65 @@ def test_no_secret_is_recorded(statement: str) -> None:
     assert SECRET not in recorded(statement)
 
 
+BARE = "CanaryBird"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"set my.password to {BARE}",
+        f"SET LOCAL app.secret = {BARE}",
+        f"set session app.anything = 'x', {BARE}",
+        f'set "app.anything" = "{BARE}"',
+        f"set app /* - */ . anything -- -\n to {BARE}",
+        f'set U&"app!002eanything" to {BARE}',
+        f"alter role bob set app.api_key to {BARE}",
+        f"alter database p5 set app.token = {BARE}",
+        f"create function f() returns int language sql set work_mem = 64 set app.anything = {BARE} as 'select 1'",
+        f"create table tok(a text default 'sk_live_{BARE}')",
+        f"create table tok(a text default $$ghp_{BARE}$$)",
+        f"create table tok(a text default 'xoxb-{BARE}')",
+        f"create table tok(a text default 'AKIA{BARE}')",
+        f"create table tok(a text default 'postgresql://ann:{BARE}@host/db')",
+        f"create table tok(a text default '{BARE}0123456789+/')",
+        f"comment on table t is '{BARE} 0123456789abcdef0123456789ABCDEF'",
+        *(
+            f"create view vv as select '{BARE}'::text as {name}"
+            for name in ("pw", "db_pwd", "pass", "userPass", "PASS_2", "jwt", "api_key", "credential", "auth_key")
+        ),
+    ],
+)
+def test_no_setting_and_no_key_is_recorded(statement: str) -> None:
+    text = recorded(statement)
+    assert BARE not in text
+    assert text.startswith(statement.partition(" ")[0])
+    assert "***" in text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER ROLE bob SET search_path TO shop, public",
+        "ALTER DATABASE shop SET work_mem = '64MB'",
+        "ALTER TABLE bypassed ALTER COLUMN compassion SET DEFAULT 'spinach'",
+        "ALTER TABLE passengers SET (fillfactor = 70)",
+        "ALTER TABLE authors SET SCHEMA shop",
+    ],
+)
+def test_settings_of_postgresql_and_words_that_hold_others_are_recorded(sql: str) -> None:
+    assert recorded(sql) == sql
+
+
+def test_no_setting_is_kept_in_a_file_or_the_ledger(tool: Chameleon) -> None:
+    text = f"SET my.password TO {BARE}; CREATE TABLE tok (a text DEFAULT 'sk_live_{BARE}'); SET app.anything = {BARE}"
+    tool.run("sql", "-f", _file(tool, text))
+    for statement in text.split("; "):
+        tool.run("sql", statement.replace(" tok ", " tok2 "))
+    assert len(_bodies(tool)) == 4
+    assert BARE not in "".join(_bodies(tool))
+    assert BARE not in (tool.folder / ".chameleon/local/journal.jsonl").read_text()
+
+
 def test_definitions_are_recorded_as_they_are() -> None:
     sql = "CREATE VIEW v AS SELECT 'x' AS a FROM users WHERE id > 3"
     assert recorded(sql) == sql
