@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -163,3 +164,40 @@ def test_in_a_git_repository_only_what_is_shared_is_offered(tool: Chameleon) -> 
         ".gitignore",
         "schema.cham",
     ]
+
+
+@pytest.mark.parametrize("place", [".gitignore", ".chameleon/.gitignore"])
+@pytest.mark.parametrize("content", [None, "mine", "mine\n.env\nlocal/\n"])
+def test_a_link_is_not_followed(tool: Chameleon, tmp_path: Path, place: str, content: str | None) -> None:
+    target = tmp_path / "outside"
+    if content is not None:
+        target.write_text(content)
+    path = tool.folder / place
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target)
+    refused = tool.run("init", status=1)
+    assert f"error[CHM2010]: cannot write {place}: it is a symbolic link, and git would not read it" in refused.stderr
+    assert "help: a symbolic link has no place there: replace it by what it points to" in refused.stderr
+    assert path.is_symlink()
+    assert not (tool.folder / ".chameleon/vault").exists()
+    assert target.exists() == (content is not None)
+    assert content is None or target.read_text() == content
+
+
+def test_a_pipe_in_the_place_of_rules_is_refused(tool: Chameleon) -> None:
+    os.mkfifo(tool.folder / ".gitignore")
+    refused = tool.run("init", status=1)
+    assert "error[CHM2010]: cannot write .gitignore: it is not a regular file" in refused.stderr
+
+
+def test_a_file_that_git_has_already_is_told(tool: Chameleon) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    subprocess.run(["git", "init", "--quiet", tool.folder], check=True)
+    (tool.folder / ".env").write_text("DATABASE_URL=postgresql:///x")
+    assert "warning" not in tool.run("init").stderr
+    subprocess.run(["git", "-C", tool.folder, "add", "-f", ".env"], check=True)
+    for _ in range(2):
+        told = tool.run("init").stderr
+        assert "warning: git tracks .env already, so that it is not ignored\nhelp: git rm --cached .env;" in told
+    assert json.loads(tool.run("init", "--format", "json").stdout)["tracked"] == [".env"]

@@ -24,7 +24,8 @@ def command(app: App, name: str | None) -> None:
 
     done = init(app.directory, name, now)
     if app.out.json_wanted:
-        app.out.json({"root": str(done.root), "made": list(done.made), "repaired": list(done.repaired)})
+        found = {"made": done.made, "repaired": done.repaired, "tracked": done.tracked}
+        app.out.json({"root": str(done.root), **{key: list(names) for key, names in found.items()}})
         return
     app.out.detail(f"project: {done.root}")
     for what in done.made:
@@ -33,6 +34,9 @@ def command(app: App, name: str | None) -> None:
         app.out.result(f"✅ Put right {what}")
     if not done.made and not done.repaired:
         app.out.result(good("✓"), f" Nothing to do: {_project(app, done.root)} is initialized.")
+    for file in done.tracked:
+        app.out.warn(f"git tracks {file} already, so that it is not ignored")
+        app.out.note(f"help: git rm --cached {file}; its older commits keep what it held, so exchange its passwords")
     if VAULT in done.made:
         app.out.note("ℹ️  Mode: readonly; the first `chameleon migrate --apply` is allowed in it")
         app.out.note(f"💡 Next: edit {', '.join(done.schema)}, then chameleon migrate --dry-run")

@@ -121,7 +121,7 @@ class Store:
         identifier = str(uuid.uuid4())
         line = log.make("INIT", {"vault": identifier}, now=self._now(), seq=1, prev=log.genesis(identifier))
         history = fold((line,))
-        with self._telling():
+        with self.telling():
             disk.make_directory(self.data)
             with self._open() as data:
                 _sweep(data, found.leftovers)
@@ -153,7 +153,7 @@ class Store:
                 hint="divide the schema into several projects",
             )
         digest = sha256(content).hexdigest()
-        with self._telling(), self._vault() as vault:
+        with self.telling(), self._vault() as vault:
             with (
                 vault.made(layout.VERSIONS, mode=layout.DIRECTORY_MODE) as versions,
                 vault.made(layout.HASHES, mode=layout.DIRECTORY_MODE) as hashes,
@@ -180,7 +180,7 @@ class Store:
         """Add one line to the log. Raises: ChameleonError CHM2010, CHM2013 if the log is not `history`'s any more."""
         ordered = {name: fields[name] for name in log.ACTIONS[action]}
         assert len(ordered) == len(fields)
-        with self._telling(), self._vault() as vault:
+        with self.telling(), self._vault() as vault:
             return self._append(vault, history, action, ordered)
 
     def repair(self, verified: Verified) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ class Store:
         if verified.violations:
             raise IntegrityError(verified.violations)
         history = verified.history
-        with self._telling():
+        with self.telling():
             if history is None:
                 return ()
             with self._open() as data:
@@ -211,7 +211,7 @@ class Store:
 
         Raises: ChameleonError CHM2010.
         """
-        with self._telling(), self._vault() as vault:
+        with self.telling(), self._vault() as vault:
             exchange(vault, files)
 
     def probe(self) -> None:
@@ -219,7 +219,7 @@ class Store:
 
         Raises: ChameleonError CHM2010 naming the file.
         """
-        with self._telling(), self._vault() as vault:
+        with self.telling(), self._vault() as vault:
             vault.try_append(layout.LOG)
             vault.try_create(_ROOM_BYTES)
             for name in (layout.VERSIONS, layout.HASHES):
@@ -244,8 +244,8 @@ class Store:
             yield vault
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Turn errors of the system into ours."""
+    def telling(self) -> Iterator[None]:
+        """Turn errors of the system into ours. Raises: ChameleonError CHM2010, CHM2013."""
         try:
             yield
         except ChangedFile as error:
@@ -268,14 +268,14 @@ class Store:
         started = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         command = " ".join([Path(sys.argv[0]).name, *(word for word in sys.argv[1:2] if word.isalpha())])
         note = f"process {os.getpid()} on {socket.gethostname()} since {started}: {command}\n"
-        with self._telling():
+        with self.telling():
             disk.make_directory(self.data)
             with self._open() as data, data.made(layout.LOCAL, mode=layout.PRIVATE_MODE) as local:
                 return local.open_lock(layout.LOCK, note.encode("utf-8", "replace"))
 
     def _holder(self) -> str:
         """Return what the holder of the lock left in it."""
-        with self._telling(), self._open() as data, data.enter(layout.LOCAL) as local:
+        with self.telling(), self._open() as data, data.enter(layout.LOCAL) as local:
             note = local.read(layout.LOCK, local.status(layout.LOCK), 1024)
             return note.decode("utf-8", "replace").strip() or "unknown"
 

@@ -104,6 +104,10 @@ class Checkout:
         listed = os.fsdecode(self._run("ls-files", "-o", "-z", "--", folder))
         return frozenset(path.removeprefix(f"{folder}/") for path in listed.split("\0")[:-1])
 
+    def tracks(self, path: str) -> bool:
+        """Whether git has a file of this path below the directory."""
+        return bool(self._run("ls-files", "-z", "--", path))
+
     def add(self, folder: str) -> None:
         """Tell git that all below `folder` is merged."""
         self._run("add", "-A", "--", folder)
@@ -190,6 +194,16 @@ def collision(data: Path) -> Finding | None:
         actual=f"{merge.kind} of {merge.ours.id[:8]} and {merge.theirs.id[:8]}" if merge else None,
         hint="run `chameleon vault rebase`",
     )
+
+
+def is_tracked(file: Path) -> bool:
+    """Whether git has a file already, so that no rule makes it ignored; no, where there is no git."""
+    if _git_directory(file.parent) is None:
+        return False
+    try:
+        return Checkout(file.parent).tracks(file.name)
+    except ChameleonError:
+        return False
 
 
 def _git_directory(folder: Path) -> Path | None:

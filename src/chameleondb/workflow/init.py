@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +11,18 @@ from pathlib import Path
 
 from chameleondb import disk
 from chameleondb.config import DATA_DIRECTORY, SCHEMA_DIRECTORY, SCHEMA_FILE, find_project
+from chameleondb.disk import Folder
 from chameleondb.errors import IntegrityError, UsageError
 from chameleondb.findings import Severity, of_severity
 from chameleondb.vault.store import Store
+from chameleondb.workflow import git
 
+ENVIRONMENT, IGNORE = ".env", ".gitignore"
 VAULT = "Schema Vault"
+_RULES = (
+    (".", b".env", {b".env", b"/.env", b".env*", b"*.env"}),
+    (DATA_DIRECTORY, b"local/", {b"local/", b"/local/", b"local", b"/local", b"*"}),
+)
 TEMPLATE = """\
 // The database as it should be. `chameleon migrate --dry-run` shows what would change, `--apply` changes it.
 
@@ -28,25 +37,33 @@ entity User {
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """A project that is ready; `made` and `repaired` tell what was done, `schema` has the paths of the schema."""
+    """A project that is ready; `made` and `repaired` tell what was done, `schema` has the paths of the schema.
+
+    `tracked` are files that are ignored from now on, which git goes on keeping, since it has them already.
+    """
 
     root: Path
     made: tuple[str, ...]
     repaired: tuple[str, ...]
     schema: tuple[str, ...]
+    tracked: tuple[str, ...]
 
 
 def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initialized:
     """Make what a project needs and does not have: a vault, a schema file, rules for git.
 
-    Raises: UsageError where a path cannot be made; IntegrityError if there is a vault that was tampered with.
+    Raises: UsageError where a path cannot be made; ChameleonError CHM2010 where rules for git cannot be written;
+    IntegrityError if there is a vault that was tampered with.
     """
     root = _root(start, name)
+    store = Store(root / DATA_DIRECTORY, now)
+    with store.telling():
+        for folder in (root, root / DATA_DIRECTORY):
+            _require_plain(folder / IGNORE)
     disk.make_directory(root)
     # A preview may have made the directory, for what is this machine's own.
     known = {path.name for path in (root / DATA_DIRECTORY).glob("*")} - {"local"}
     made = [] if known else [f"{DATA_DIRECTORY}/ directory"]
-    store = Store(root / DATA_DIRECTORY, now)
     with store.lock():
         verified = store.read(deep=True)
         violations = of_severity(verified.findings, Severity.VIOLATION)
@@ -63,13 +80,12 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
         disk.create(root / SCHEMA_FILE, TEMPLATE.encode())
         schema = (SCHEMA_FILE,)
         made.append(SCHEMA_FILE)
-    for path, entry, usual in (
-        (root / ".gitignore", b".env", {b".env", b"/.env", b".env*", b"*.env"}),
-        (root / DATA_DIRECTORY / ".gitignore", b"local/", {b"local/", b"/local/", b"local", b"/local", b"*"}),
-    ):
-        if _ignore(path, entry, usual):
-            made.append(f"{path.relative_to(root)} entry for {entry.decode()}")
-    return Initialized(root, tuple(made), repaired, schema)
+    with store.telling():
+        for below, entry, usual in _RULES:
+            if _ignore(root / below, entry, usual):
+                made.append(f"{Path(below, IGNORE)} entry for {entry.decode()}")
+    tracked = tuple(name for name in (ENVIRONMENT,) if git.is_tracked(root / name))
+    return Initialized(root, tuple(made), repaired, schema, tracked)
 
 
 def _root(start: Path, name: str | None) -> Path:
@@ -89,11 +105,31 @@ def _schema_at(root: Path) -> tuple[str, ...]:
     return tuple(name for name in (SCHEMA_FILE, SCHEMA_DIRECTORY) if (root / name).exists())
 
 
+def _require_plain(path: Path) -> None:
+    """Refuse a file that git would not read; a link could also lead out of the project. Raises: OSError."""
+    try:
+        kind = stat.S_IFMT(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if kind == stat.S_IFLNK:
+        raise OSError(errno.ELOOP, "it is a symbolic link, and git would not read it", str(path))
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, "it is not a regular file, and git would not read it", str(path))
+
+
 def _ignore(path: Path, entry: bytes, usual: set[bytes]) -> bool:
-    """Have git ignore something, if no line does so in one of the usual ways; return whether a line was added."""
-    text = path.read_bytes() if path.exists() else b""
-    if any(line.strip() in usual for line in text.splitlines()):
-        return False
-    separator = b"" if not text or text.endswith(b"\n") else b"\n"
-    disk.replace(path, text + separator + entry + b"\n")
+    """Have git ignore something, if no line does so in one of the usual ways; return whether a line was added.
+
+    Raises: OSError, also if the file has become a link.
+    """
+    with Folder.at(path) as folder:
+        if IGNORE not in folder.names():
+            disk.create(path / IGNORE, entry + b"\n")
+            return True
+        status = folder.status(IGNORE)
+        text = folder.read(IGNORE, status, status.st_size)
+        if any(line.strip() in usual for line in text.splitlines()):
+            return False
+        separator = b"" if not text or text.endswith(b"\n") else b"\n"
+        folder.replace(IGNORE, text + separator + entry + b"\n", mode=stat.S_IMODE(status.st_mode) & 0o777)
     return True
