@@ -36,6 +36,7 @@ SEVERITIES: dict[str, Severity] = {
     "FILE_TOO_LARGE": _V,
     "ORPHAN_VERSION": _R,
     "LEFTOVER_FILE": _R,
+    "LOCAL_NOT_CONSULTED": _N,
     # versions
     "VERSION_MISSING": _V,
     "VERSION_HASH_MISMATCH": _V,

@@ -219,6 +219,29 @@ def test_somebody_who_may_only_read_looks_and_changes_nothing(
     assert "help: check who owns .chameleon, and its permissions" in refused.err
 
 
+def test_what_is_another_users_own_is_not_consulted_and_stops_no_look(
+    readable: Project, on_disk: Scene, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else for a while")
+    for words in LOOKING:
+        on_disk.victim.say(*words.split())
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+    local = readable.folder / ".chameleon" / "local"
+    shutil.copytree(on_disk.victim.folder / ".chameleon" / "local", local)
+    local.chmod(0o700)
+    place = ".chameleon/local: is user 0's own, and was not consulted"
+    with _as_nobody():
+        for words in (*LOOKING, "migrate --dry-run"):
+            assert "INTEGRITY" not in readable.do(*words.split()).err
+        assert f"notice: {place}" in readable.do("verify").err
+        found = readable.findings("--offline")
+        refused = readable.do("migrate", "--apply", status=1)
+    assert [(f["code"], f["severity"]) for f in found] == [("LOCAL_NOT_CONSULTED", "notice")]
+    assert "error[CHM2010]: cannot write .chameleon/local" in refused.err
+    local.chmod(0o755)
+
+
 @pytest.mark.parametrize("size", [0, 1, 64, 1000, 4096, 65535])
 def test_a_limit_to_the_size_of_files_stops_an_apply_before_the_database(
     size: int, on_disk: Scene, outside: Path

@@ -96,13 +96,28 @@ class _Reader:
     def _data(self, folder: Folder, names: list[str]) -> None:
         self.leftovers += [name for name in names if layout.TEMPORARY.match(name)]
         if layout.LOCAL in names:
-            self._enter(folder, layout.LOCAL, ".chameleon/local", self._local)
+            self._own(folder)
         if layout.VAULT in names:
             self._enter(folder, layout.VAULT, ".chameleon/vault", self._vault)
         elif layout.ATTRIBUTES in names:
             self._add("VAULT_MISSING", ".chameleon/vault", "there was a vault here", hint=RESTORE)
         else:
             self.exists = False
+
+    def _own(self, data: Folder) -> None:
+        """Look into `local`; another user's is closed on purpose, and who may not enter it uses nothing of it."""
+        place = f".chameleon/{layout.LOCAL}"
+        with contextlib.suppress(OSError):
+            status = data.status(layout.LOCAL)
+            if stat.S_ISDIR(status.st_mode) and status.st_uid != os.geteuid():
+                try:
+                    with data.enter(layout.LOCAL):
+                        pass
+                except PermissionError:
+                    message = f"is user {status.st_uid}'s own, and was not consulted"
+                    self._add("LOCAL_NOT_CONSULTED", place, message, hint="nothing of it is needed to read")
+                    return
+        self._enter(data, layout.LOCAL, place, self._local)
 
     def _local(self, folder: Folder, names: list[str]) -> None:
         """Look at what belongs to this machine only as far as writing to it could do harm elsewhere."""
