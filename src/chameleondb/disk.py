@@ -53,11 +53,16 @@ def create(path: Path, data: bytes, *, mode: int | None = None) -> None:
     _sync_directory(path.parent)
 
 
-def make_directory(path: Path, *, mode: int = 0o777) -> None:
-    """Make a directory and those above it; `mode` (less the umask) is that of the new ones."""
+def make_directory(path: Path, *, mode: int = 0o777, shared: Path | None = None) -> None:
+    """Make a directory and those above it; `mode` (less the umask) is that of the new ones.
+
+    `shared` is one above, from which on upwards they are for everybody.
+    """
     if path.is_dir():
         return
-    make_directory(path.parent, mode=mode)
+    if path == shared:
+        mode = 0o777
+    make_directory(path.parent, mode=mode, shared=shared)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=mode)
         _sync_directory(path.parent)
@@ -122,13 +127,13 @@ def locked(path: Path) -> Iterator[bool]:
             os.close(handle)
 
 
-def private(path: Path, *, make: bool = False) -> Folder:
+def private(path: Path, *, make: bool = False, shared: Path | None = None) -> Folder:
     """Open the directory of private files, of which neither it nor they may be links; perhaps made before.
 
-    Raises: OSError.
+    Those above it are private, too, up to `shared`. Raises: OSError.
     """
     if make:
-        make_directory(path, mode=0o700)
+        make_directory(path, mode=0o700, shared=shared)
     with Folder.at(path.parent) as parent:
         return parent.enter(path.name)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -36,6 +38,23 @@ def applied(tool: Chameleon) -> Chameleon:
     tool.unlock()
     tool.write(AFTER)
     return tool
+
+
+def test_a_preview_makes_only_what_is_this_machines_own_private(tool: Chameleon) -> None:
+    tool.write(BEFORE)
+    tool.run("migrate")
+    data = tool.folder / ".chameleon"
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (data, data / "local", data / "local/cache")}
+    shared = 0o777 & ~_umask()
+    assert modes == {".chameleon": shared, "local": 0o700, "cache": 0o700}
+    tool.run("migrate", "--apply")
+    assert stat.S_IMODE(data.stat().st_mode) == shared
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
 
 
 def test_a_second_apply_has_nothing_to_do(applied: Chameleon) -> None:

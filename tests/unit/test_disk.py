@@ -121,6 +121,17 @@ def test_directories(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_private_directory_is_below_a_shared_one(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with disk.private(tmp_path / "a" / "b" / "c" / "d", make=True, shared=tmp_path / "a" / "b"):
+            pass
+    finally:
+        os.umask(before)
+    modes = [p.stat().st_mode & 0o777 for p in sorted(tmp_path.rglob("*"))]
+    assert modes == [0o755, 0o755, 0o700, 0o700]
+
+
 def test_locks(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with disk.locked(lock) as mine:

@@ -244,9 +244,10 @@ def halt(home: Path, *, at_once: bool) -> None:
 
 
 def _make_home(home: Path) -> None:
-    disk.make_directory(home, mode=0o700)
+    is_of_project = home.parent.name == "postgres"
+    disk.make_directory(home, mode=0o700, shared=home.parents[2] if is_of_project else None)
     ignore = home.parent / ".gitignore"
-    if home.parent.name == "postgres" and not ignore.exists():
+    if is_of_project and not ignore.exists():
         with contextlib.suppress(FileExistsError):
             disk.create(ignore, b"*\n")
 

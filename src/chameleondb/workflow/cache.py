@@ -39,7 +39,7 @@ class Cache:
             return
         with suppress(OSError):
             content = canonical_json({"format": _FORMAT, **data}).encode()
-            with disk.private(self.folder, make=True) as folder:
+            with disk.private(self.folder, make=True, shared=self.folder.parent.parent) as folder:
                 folder.replace(f"{name}.json", content, mode=0o600)
 
     def shelf(self, name: str, places: Places) -> Shelf:
@@ -105,7 +105,7 @@ class Shelf:
         lines = {key: self._new[key] for key in wanted if key in self._new}
         if not in_use or start > 2 * in_use:
             start, lines = 0, dict(self._lines(wanted))
-            with disk.private(self._path.parent, make=True) as folder:
+            with disk.private(self._path.parent, make=True, shared=self._path.parents[2]) as folder:
                 folder.replace(self._path.name, b"".join(lines.values()), mode=0o600)
         elif lines:
             with disk.private(self._path.parent) as folder:

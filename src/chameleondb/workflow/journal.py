@@ -96,7 +96,8 @@ class Journal:
 
     def _write(self, entry: Entry) -> None:
         facts = {k: v for k, v in asdict(entry).items() if v is not None and k != "source"}
-        with contextlib.suppress(OSError), disk.private(self.path.parent, make=True) as folder:
+        local = self.path.parent
+        with contextlib.suppress(OSError), disk.private(local, make=True, shared=local.parent) as folder:
             folder.add(layout.JOURNAL, canonical_json(facts).encode() + b"\n")
 
     def entries(self) -> Iterator[Entry]:
