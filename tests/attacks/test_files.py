@@ -163,6 +163,13 @@ def test_a_trap_where_the_lock_is_kept_is_refused(place: str, trap: Trap, on_dis
     assert ("error[CHM2010]: cannot write .chameleon" if is_unlockable else "INTEGRITY VIOLATION DETECTED") in told
 
 
+@pytest.mark.parametrize("trap", OTHER_KINDS)
+def test_what_stands_in_the_place_of_local_files_is_to_be_deleted(trap: Trap, on_disk: Scene, outside: Path) -> None:
+    told = _spring(trap, on_disk.victim.folder / ".chameleon/local", on_disk, outside, "status", status=VIOLATED)
+    assert "help: delete .chameleon/local: it is made anew" in told
+    assert "git or a backup" not in told
+
+
 @pytest.mark.parametrize("place", PASSED_OVER)
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_trap_on_which_nothing_depends_is_passed_over(place: str, trap: Trap, on_disk: Scene, outside: Path) -> None:

@@ -117,7 +117,7 @@ class _Reader:
                     message = f"is user {status.st_uid}'s own, and was not consulted"
                     self._add("LOCAL_NOT_CONSULTED", place, message, hint="nothing of it is needed to read")
                     return
-        self._enter(data, layout.LOCAL, place, self._local)
+        self._enter(data, layout.LOCAL, place, self._local, way_out=f"delete {place}: it is made anew")
 
     def _local(self, folder: Folder, names: list[str]) -> None:
         """Look at what belongs to this machine only as far as writing to it could do harm elsewhere."""
@@ -218,11 +218,18 @@ class _Reader:
             return  # its writer has just finished
         self.leftovers.append(f"{layout.VAULT}/{place}")
 
-    def _enter(self, parent: Folder, name: str, place: str, read: Callable[[Folder, list[str]], None]) -> None:
+    def _enter(
+        self,
+        parent: Folder,
+        name: str,
+        place: str,
+        read: Callable[[Folder, list[str]], None],
+        way_out: str = RESTORE,
+    ) -> None:
         try:
             status = parent.status(name)
             if not stat.S_ISDIR(status.st_mode):
-                self._add("NOT_A_DIRECTORY", place, "not a directory, or a link to one", hint=RESTORE)
+                self._add("NOT_A_DIRECTORY", place, "not a directory, or a link to one", hint=way_out)
                 return
             self._check_access(place, status)
             with parent.enter(name) as folder:
