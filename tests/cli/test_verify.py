@@ -53,6 +53,14 @@ def test_what_was_consulted_is_said(applied: Chameleon) -> None:
     assert document["anchors"] == dict.fromkeys(("database", "ledger", "memory"), "consulted")
 
 
+def test_a_memory_that_was_not_consulted_is_said(applied: Chameleon, tmp_path: Path) -> None:
+    for folder in ("/proc/nope", str(tmp_path / "new")):
+        done = applied.run("verify", XDG_STATE_HOME=folder)
+        assert done.stdout == VERIFIED
+        assert f"Your memory not consulted ({folder}/chameleon/heads.json cannot be read, or has" in done.stderr
+    assert "memory" not in applied.run("verify", XDG_STATE_HOME=str(tmp_path / "new")).stderr
+
+
 def test_offline_is_no_failure_and_is_said(applied: Chameleon) -> None:
     lost = Chameleon(applied.folder, NOWHERE)
     done = lost.run("verify", "--offline")

@@ -10,6 +10,8 @@ from chameleondb.cli.output import App, Output, bad, describe_finding, format_op
 from chameleondb.errors import ChameleonError, DatabaseUnreachable, IntegrityError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chameleondb.workflow.status import Drift
     from chameleondb.workflow.trust import Inspection
 
@@ -45,6 +47,7 @@ def command(app: App, offline: bool) -> int:
         app.out.json(_document(found, drift))
     else:
         _show(app.out, found, drift, why)
+        _show_memory(app.out, found, memory.path)
     if found.violations:
         return IntegrityError.exit_status
     if isinstance(why, DatabaseUnreachable):
@@ -103,6 +106,14 @@ def _show_anchors(out: Output, found: Inspection, why: str | ChameleonError) -> 
         out.note("The ledger was not read: what is applied was not checked")
     else:
         out.note("The role may not read the ledger: what is applied was not checked")
+
+
+def _show_memory(out: Output, found: Inspection, path: Path) -> None:
+    if found.history is not None and "memory" in found.not_consulted:
+        out.note(
+            f"Your memory not consulted ({path} cannot be read, or has nothing of this vault): that files and database"
+            " were both rewritten so that they agree cannot be excluded"
+        )
 
 
 def _document(found: Inspection, drift: Drift) -> dict[str, Any]:
