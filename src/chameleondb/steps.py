@@ -26,6 +26,23 @@ class LockMode(enum.IntEnum):
         """PostgreSQL's own spelling, e.g. ``ACCESS EXCLUSIVE``."""
         return self.name.replace("_", " ")
 
+    @property
+    def conflicts(self) -> tuple[LockMode, ...]:
+        """The modes in which nobody else can hold a lock at the same time (manual, table 13.2)."""
+        return tuple(m for m in LockMode if m >= _CONFLICTS_FROM[self] and not m is self is LockMode.SHARE)
+
+
+_CONFLICTS_FROM = {
+    LockMode.ACCESS_SHARE: LockMode.ACCESS_EXCLUSIVE,
+    LockMode.ROW_SHARE: LockMode.EXCLUSIVE,
+    LockMode.ROW_EXCLUSIVE: LockMode.SHARE,
+    LockMode.SHARE_UPDATE_EXCLUSIVE: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    LockMode.SHARE: LockMode.ROW_EXCLUSIVE,
+    LockMode.SHARE_ROW_EXCLUSIVE: LockMode.ROW_EXCLUSIVE,
+    LockMode.EXCLUSIVE: LockMode.ROW_SHARE,
+    LockMode.ACCESS_EXCLUSIVE: LockMode.ACCESS_SHARE,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Lock:

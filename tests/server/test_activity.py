@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from chameleondb.postgres.activity import Onlooker, lock_holder
+from chameleondb.postgres.activity import Blockers, Onlooker, lock_holders
 from chameleondb.postgres.session import Connection, connect
 from chameleondb.postgres.url import Target, parse
+from chameleondb.steps import LockMode
 
 pytestmark = pytest.mark.server
 
@@ -77,7 +78,8 @@ def test_what_a_role_may_not_know_is_left_out(target: Target, session: Connectio
             connect(replace(target, conninfo=make_conninfo(target.conninfo, user=ROLE))) as stranger,
         ):
             other.execute("INSERT INTO items VALUES (0)")
-            assert lock_holder(stranger, ["items"]) == f"process {other.info.backend_pid} of postgres (a writer)"
-            assert lock_holder(stranger, ["nothing"]) is None
+            seen = lock_holders(stranger, [("items", LockMode.SHARE)])
+            assert seen == Blockers(f"process {other.info.backend_pid} of postgres (a writer)", None)
+            assert lock_holders(stranger, [("nothing", LockMode.SHARE)]) is None
     finally:
         session.execute(f"DROP ROLE {ROLE}".encode())

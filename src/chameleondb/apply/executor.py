@@ -4,6 +4,7 @@ Rules:
 - a transaction's record is written inside that transaction, so the database never knows of half a group;
 - a lock is waited for only briefly, since whoever comes later queues behind the one who waits; then the whole group is
   rolled back and tried again, with growing and jittered pauses, until the deadline;
+- an autovacuum is ended by the server for whoever waits long enough: it is waited for that long, a few times at most;
 - CREATE INDEX CONCURRENTLY waits as long as it must: its own lock blocks neither reads nor writes, and a timeout would
   only leave an invalid index behind;
 - a large table is filled by passes over its pages, a few per transaction, until a pass finds nothing to fill, or only
@@ -22,7 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chameleondb.apply.ports import Book, Session, Watcher
+from chameleondb.apply.ports import Blockers, Book, Session, Watcher
 from chameleondb.errors import ChameleonError, DatabaseError, LockNotAcquired, StalePlan
 from chameleondb.names import Identity
 from chameleondb.steps import Step
@@ -31,6 +32,9 @@ DEADLOCK_DETECTED = "40P01"
 
 # Of a table that is filled in batches, so many pages are one transaction: half a megabyte, some thousand rows.
 BATCH_PAGES = 64
+
+# Of one piece of work, attempts that wait for an autovacuum to be ended; not every one is, and others queue meanwhile.
+_LONGER_ATTEMPTS = 3
 
 # Of a transaction that only makes an entry: while it waits, nobody waits for it.
 _ENTRY_LOCK_TIMEOUT_S = 10.0
@@ -50,6 +54,16 @@ class Work:
 
     steps: tuple[Step, ...]
     transactional: bool
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The attempts at one piece of work: how long the next one waits for a lock, and how many waited for longer."""
+
+    deadline: float
+    lock_timeout_s: float
+    count: int = 0
+    longer: int = 0
 
 
 class Executor:
@@ -95,25 +109,23 @@ class Executor:
         self._transaction((), number, first=False, last=True)
 
     def _transaction(self, steps: Sequence[Step], number: int, *, first: bool, last: bool) -> None:
-        deadline = self.clock() + self.patience.deadline_s
-        attempt = 0
+        tries = self._tries()
         while True:
-            attempt += 1
             current: list[Step] = []
             try:
+                self.session.begin(tries.lock_timeout_s)
                 self._attempt(steps, number, current, first=first, last=last)
                 return
             except DatabaseError as error:
                 self._roll_back()
                 if not _passes(error) or not current:
                     raise
-                self._pause(error, current[-1], attempt, deadline)
+                self._pause(error, current[-1], tries)
             except BaseException:
                 self._roll_back()
                 raise
 
     def _attempt(self, steps: Sequence[Step], number: int, current: list[Step], *, first: bool, last: bool) -> None:
-        self.session.begin(self.patience.lock_timeout_s)
         if first:
             self.book.begun()
         done = []
@@ -143,21 +155,33 @@ class Executor:
                 hint="look at the plan again; nothing was changed by this transaction",
             )
 
-    def _pause(self, error: DatabaseError, step: Step, attempt: int, deadline: float) -> None:
+    def _tries(self) -> _Tries:
+        return _Tries(self.clock() + self.patience.deadline_s, self.patience.lock_timeout_s)
+
+    def _pause(self, error: DatabaseError, step: Step, tries: _Tries) -> None:
         """Wait before the next attempt; give up at the deadline, naming who was in the way."""
-        blockers = self.session.blockers(tuple(lock.relation for lock in step.locks))
-        if self.clock() >= deadline:
-            who = f"; held by {blockers}" if blockers else ""
+        tries.count += 1
+        blockers = self.session.blockers(step.locks)
+        if self.clock() >= tries.deadline:
+            who = f"; held by {blockers.who}" if blockers else ""
             raise LockNotAcquired(
                 "CHM4022",
-                f"no lock within {self.patience.deadline_s:g} s and {attempt} attempts{who}",
+                f"no lock within {self.patience.deadline_s:g} s and {tries.count} attempts{who}",
                 hint="end the transaction that is in the way, or try at a quieter time; this step changed nothing",
                 sqlstate=error.sqlstate,
                 statement=step.sql,
             ) from None
-        self.watcher.lock_missed(step, attempt, blockers)
-        ceiling = min(2.0, 0.05 * 2**attempt)
-        self.sleep(min(random.uniform(ceiling / 2, ceiling), max(0.0, deadline - self.clock())))
+        self.watcher.lock_missed(step, tries.count, blockers.who if blockers else None)
+        ceiling = min(2.0, 0.05 * 2**tries.count)
+        self.sleep(min(random.uniform(ceiling / 2, ceiling), max(0.0, tries.deadline - self.clock())))
+        self._choose_timeout(tries, blockers)
+
+    def _choose_timeout(self, tries: _Tries, blockers: Blockers | None) -> None:
+        tries.lock_timeout_s = self.patience.lock_timeout_s
+        wait = blockers.yields_after_s if blockers else None
+        if wait and tries.longer < _LONGER_ATTEMPTS and self.clock() + wait < tries.deadline:
+            tries.longer += 1
+            tries.lock_timeout_s = max(wait, tries.lock_timeout_s)
 
     def _alone(self, step: Step, number: int) -> None:
         begun = self.clock()
@@ -211,15 +235,14 @@ class Executor:
 
     def _batch(self, step: Step, start: int) -> int:
         """Run one batch; rows that others hold are waited for as briefly as locks are."""
-        deadline = self.clock() + self.patience.deadline_s
-        for attempt in itertools.count(1):
+        tries = self._tries()
+        while True:
             try:
-                return self.session.execute_pages(step.sql, start, BATCH_PAGES, self.patience.lock_timeout_s)
+                return self.session.execute_pages(step.sql, start, BATCH_PAGES, tries.lock_timeout_s)
             except DatabaseError as error:
                 if not _passes(error):
                     raise
-                self._pause(error, step, attempt, deadline)
-        raise AssertionError
+                self._pause(error, step, tries)
 
 
 def _passes(error: DatabaseError) -> bool:

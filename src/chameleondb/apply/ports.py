@@ -7,7 +7,19 @@ from typing import Protocol
 
 from chameleondb.errors import ChameleonError
 from chameleondb.names import Identity
-from chameleondb.steps import Step
+from chameleondb.steps import Lock, Step
+
+
+class Blockers(Protocol):
+    """Who was in the way of a lock."""
+
+    @property
+    def who(self) -> str:
+        """The one whose transaction is the oldest, in words."""
+
+    @property
+    def yields_after_s(self) -> float | None:
+        """How long a wait must be for the server to end them all for it, in seconds; None if it does not."""
 
 
 class Session(Protocol):
@@ -37,8 +49,8 @@ class Session(Protocol):
     def rollback(self) -> None:
         """Roll the transaction back; harmless where none is open."""
 
-    def blockers(self, relations: tuple[Identity, ...]) -> str | None:
-        """Describe who holds locks on relations, for whoever waits; None if nobody does."""
+    def blockers(self, locks: tuple[Lock, ...]) -> Blockers | None:
+        """Return who holds locks on the relations of those that were asked for; None if nobody does."""
 
 
 class Book(Protocol):

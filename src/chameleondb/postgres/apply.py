@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chameleondb.names import Identity, qualified_type, spelled
-from chameleondb.postgres.activity import lock_holder
+from chameleondb.postgres.activity import Blockers, lock_holders
 from chameleondb.postgres.session import Connection, translated
+from chameleondb.steps import Lock
 
 
 class ApplySession:
@@ -62,9 +63,10 @@ class ApplySession:
             with translated():
                 self.connection.execute("ROLLBACK")
 
-    def blockers(self, relations: tuple[Identity, ...]) -> str | None:
-        """Describe the session with the oldest transaction that holds a lock on one of the relations."""
-        return lock_holder(self.connection, [spelled(r.path) for r in relations if r.space == "relation"])
+    def blockers(self, locks: tuple[Lock, ...]) -> Blockers | None:
+        """Return who holds locks on the relations of those that were asked for."""
+        wanted = [(spelled(lock.relation.path), lock.mode) for lock in locks if lock.relation.space == "relation"]
+        return lock_holders(self.connection, wanted)
 
     def _set_lock_timeout(self, seconds: float, *, local: bool) -> None:
         milliseconds = str(int(seconds * 1000))
