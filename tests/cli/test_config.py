@@ -7,7 +7,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -161,6 +161,55 @@ def test_nothing_is_changed_in_a_vault_that_was_tampered_with(bare: Chameleon) -
         _set(bare, mode, status=5)
     bare.run("config", "auth", "set-password", status=5, CHAMELEON_MODE_PASSWORD=PASSWORD)
     assert log.read_bytes() == before
+
+
+def _edit_version(tool: Chameleon) -> None:
+    file = tool.folder / ".chameleon/vault/versions/v001.json"
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes().replace(b"users", b"usxrs", 1))
+
+
+def _edit_manifest(tool: Chameleon) -> None:
+    file = tool.folder / ".chameleon/vault/manifest.json"
+    file.write_bytes(file.read_bytes().replace(b"v001", b"v009", 1))
+
+
+def _drop_manifest(tool: Chameleon) -> None:
+    (tool.folder / ".chameleon/vault/manifest.json").unlink()
+
+
+@pytest.mark.parametrize("edit", [_edit_version, _edit_manifest, _drop_manifest])
+def test_an_emergency_is_entered_and_left_while_versions_are_in_doubt(
+    edit: Callable[[Chameleon], None], tool: Chameleon
+) -> None:
+    edit(tool)
+    wrong = tool.run("verify", "--format", "json", status=5).stdout
+    _set(tool, "emergency", status=4, password=WRONG)
+    done = tool.run("config", "set", "mode=emergency", CHAMELEON_MODE_PASSWORD=PASSWORD)
+    assert done.stdout == "✅ Mode upgraded to emergency (using env password)\n"
+    assert "; see `chameleon verify`" in done.stderr
+    assert _violations(tool.run("verify", "--format", "json", status=5).stdout) == _violations(wrong)
+    _set(tool, "standard")
+    _set(tool, "standard", status=5)  # for longer
+    assert _set(tool, "readonly") == "✅ Mode downgraded to readonly\n"
+    _set(tool, "standard", status=5)
+    assert _violations(tool.run("verify", "--format", "json", status=5).stdout) == _violations(wrong)
+    tool.run("migrate", "--apply", status=5)
+    _set(tool, "emergency")
+    tool.run("migrate", "--apply", "--skip-verification")
+
+
+def _violations(document: str) -> list[str]:
+    return [f["code"] for f in json.loads(document)["findings"] if f["severity"] == "violation"]
+
+
+def test_a_log_that_was_cut_opens_nothing(tool: Chameleon) -> None:
+    log = tool.folder / ".chameleon/vault/integrity.log"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-1]))
+    for mode in ("readonly", "emergency"):
+        _set(tool, mode, status=5)
+    assert log.read_bytes() == b"".join(lines[:-1])
 
 
 # Passwords

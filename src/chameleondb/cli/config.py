@@ -206,6 +206,8 @@ def _set_mode(app: App, value: str, period: str | None, passwords: Passwords) ->
         note.detail = f"set mode={to.label}"
         done = modes.set_mode(to, lasting, lambda: passwords.current(app.out, _PROMPT))
     _warn_untold(app, done)
+    for finding in done.doubts:
+        app.out.warn(f"{finding}; see `chameleon verify`")
     if app.out.json_wanted:
         app.out.json(_document(done.after))
     elif done.after.mode is to:

@@ -178,10 +178,13 @@ class Store:
 
     def append(self, history: History, action: str, **fields: str) -> History:
         """Add one line to the log. Raises: ChameleonError CHM2010, CHM2013 if the log is not `history`'s any more."""
-        ordered = {name: fields[name] for name in log.ACTIONS[action]}
-        assert len(ordered) == len(fields)
         with self.telling(), self._vault() as vault:
-            return self._append(vault, history, action, ordered)
+            return self._append(vault, history, action, _ordered(action, fields))
+
+    def append_alone(self, history: History, action: str, **fields: str) -> History:
+        """Add one line to the log, and leave the manifest as it is. Raises: as `append`."""
+        with self.telling(), self._vault() as vault:
+            return self._append_line(vault, history, action, _ordered(action, fields))
 
     def repair(self, verified: Verified) -> tuple[str, ...]:
         """Put right what a killed command left; returns what was put right, as findings call it.
@@ -227,12 +230,15 @@ class Store:
                     folder.try_create(0)
 
     def _append(self, vault: Folder, history: History, action: str, fields: dict[str, str]) -> History:
+        history = self._append_line(vault, history, action, fields)
+        vault.replace(layout.MANIFEST, manifest.encode(history), mode=layout.FILE_MODE)
+        return history
+
+    def _append_line(self, vault: Folder, history: History, action: str, fields: dict[str, str]) -> History:
         last = history.lines[-1]
         line = log.make(action, fields, now=self._now(), seq=last.seq + 1, prev=last.sum)
         vault.append(layout.LOG, f"{line.text}\n".encode("ascii"), after=f"{last.text}\n".encode("ascii"))
-        history = history.followed_by(line)
-        vault.replace(layout.MANIFEST, manifest.encode(history), mode=layout.FILE_MODE)
-        return history
+        return history.followed_by(line)
 
     def _open(self) -> Folder:
         with Folder.at(self.data.parent) as project:
@@ -278,6 +284,12 @@ class Store:
         with self.telling(), self._open() as data, data.enter(layout.LOCAL) as local:
             note = local.read(layout.LOCK, local.status(layout.LOCK), 1024)
             return note.decode("utf-8", "replace").strip() or "unknown"
+
+
+def _ordered(action: str, fields: Mapping[str, str]) -> dict[str, str]:
+    ordered = {name: fields[name] for name in log.ACTIONS[action]}
+    assert len(ordered) == len(fields)
+    return ordered
 
 
 def _sweep(data: Folder, leftovers: Iterable[str]) -> list[str]:

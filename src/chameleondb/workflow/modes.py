@@ -37,6 +37,12 @@ _WRONG = "wrong-password"
 # What only `migrate --apply --adopt` answers, for which a mode has to be set first.
 _RESTORED = frozenset({"DATABASE_ROLLED_BACK", "LEDGER_REWRITTEN", "LEDGER_MISSING"})
 
+# What is wrong beside the log, which holds the modes and the keys: it keeps nobody from locking, or from an emergency.
+# A file that the log does not know is not among them, since a log that was cut looks so.
+_OF_VERSIONS = frozenset({"VERSION_MISSING", "VERSION_HASH_MISMATCH", "HASH_FILE_MISMATCH"})
+_OF_MANIFEST = frozenset({"MANIFEST_MISSING", "MANIFEST_INVALID", "MANIFEST_MISMATCH"})
+_BESIDE_THE_LOG = _OF_VERSIONS | _OF_MANIFEST
+
 Ask = Callable[[], str]
 """Gives the present password. Called only if it is needed, and with no lock held."""
 
@@ -55,6 +61,7 @@ class Changed:
     after: Force
     untold: str | None = None
     accepted: bool = False
+    doubts: tuple[Finding, ...] = ()  # violations in spite of which it was done
 
 
 class Modes:
@@ -73,6 +80,7 @@ class Modes:
         waiting: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.project, self.connection, self.untold = project, connection, untold
+        self.doubts: tuple[Finding, ...] = ()  # violations that the last look passed over
         self._now, self._waiting = now, waiting
         self._store = Store(project.data, now)
 
@@ -83,11 +91,17 @@ class Modes:
     def set_mode(self, to: Mode, period: timedelta, ask: Ask) -> Changed:
         """Put vault and database into another mode, which ends after `period`; readonly does not end.
 
-        The password is needed for whatever allows more, or for longer. Raises: as `look`; ModeError; LockNotAcquired.
+        The password is needed for whatever allows more, or for longer. A stricter mode, and emergency, are possible
+        while versions or the manifest are not what the log says. Raises: as `look`; ModeError; LockNotAcquired.
         """
         if not timedelta(0) < period <= PERIOD_MAX:
             raise UsageError("CHM2110", "a mode lasts for up to 24 hours", hint="e.g. --for 30m, --for 2h")
-        look = self._look_anyway if to is Mode.READONLY else self._look
+
+        def look() -> Force:
+            if to is Mode.READONLY:
+                return self._look_anyway()
+            return self._look(tolerates=lambda force: to is Mode.EMERGENCY or to < force.mode)
+
         before = look()
         private = self._prove(before, ask, f"mode:{to.label}") if _needs_password(before, to) else None
         with self._held():
@@ -161,16 +175,21 @@ class Modes:
             self._tell_key()
         return self._changed(before)
 
-    def _look(self, *, is_forgiving: bool = False) -> Force:
+    def _look(self, *, is_forgiving: bool = False, tolerates: Callable[[Force], bool] = lambda _: False) -> Force:
         """Return what vault and ledger say, once they are found in order.
 
-        With `is_forgiving`, they may disagree about who may change the mode: locking and resetting end that.
+        With `is_forgiving`, they may disagree about who may change the mode: locking and resetting end that. Where
+        `tolerates` says so, what is wrong beside the log may be.
         """
         found = inspect(self.project.data, self.connection, deep=False, memory=None, now=self._now)
         violations = tuple(f for f in found.violations if f.code not in _RESTORED)
         force = found.force
         if force is not None and is_forgiving:
             violations = tuple(f for f in violations if f not in force.findings)
+        self.doubts = ()
+        if force is not None and tolerates(force):
+            self.doubts = tuple(f for f in violations if f.code in _BESIDE_THE_LOG)
+            violations = tuple(f for f in violations if f not in self.doubts)
         if violations:
             raise _refused(violations)
         if force is None:
@@ -182,21 +201,24 @@ class Modes:
     def _look_anyway(self) -> Force:
         """Look at the vault alone where the ledger is in doubt: that must not keep anybody from locking."""
         try:
-            return self._look(is_forgiving=True)
+            return self._look(is_forgiving=True, tolerates=lambda _: True)
         except (IntegrityError, DatabaseError) as error:
             if self.connection is None:
                 raise
             self.connection, self.untold = None, error.message
-            return self._look()
+            return self._look(tolerates=lambda _: True)
 
     def _changed(self, before: Force) -> Changed:
-        return Changed(before=before, after=self._look_anyway(), untold=self.untold)
+        after = self._look_anyway()
+        return Changed(before=before, after=after, untold=self.untold, doubts=self.doubts)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the vault, with what a killed command has left in it put right."""
         with self._store.lock(self.project.settings.lock_deadline_s, self._waiting):
-            self._store.repair(self._store.read(deep=False))
+            found = self._store.read(deep=False)
+            if not found.violations or any(f.code not in _BESIDE_THE_LOG for f in found.violations):
+                self._store.repair(found)
             yield
 
     @contextmanager
@@ -222,7 +244,7 @@ class Modes:
             private = derive(password, current_key(history))
             if _opens(private, current_key(history)):
                 return private
-            self._store.append(history, "DENIED", what=what, reason=_WRONG)
+            self._append(history, "DENIED", what=what, reason=_WRONG)
         raise ModeError("CHM2103", "invalid mode password", hint="a lost one: `chameleon config auth reset-password`")
 
     def _check_patience(self, history: History) -> None:
@@ -234,7 +256,13 @@ class Modes:
         fields = _signed(
             private, place="vault", vault=force.history.vault, prev=force.history.head[1], of=(force.vault, to, until)
         )
-        self._store.append(force.history, "MODE", **fields)
+        self._append(force.history, "MODE", **fields)
+
+    def _append(self, history: History, action: str, **fields: str) -> None:
+        """Add a line to the log. A manifest that is wrong stays so: a fresh one would hide that."""
+        is_wrong = any(f.code in _OF_MANIFEST for f in self._store.read(deep=False).findings)
+        add = self._store.append_alone if is_wrong else self._store.append
+        add(history, action, **fields)
 
     def _tell_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
         told = force.told
