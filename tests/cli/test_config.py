@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -201,6 +202,31 @@ def test_an_emergency_is_entered_and_left_while_versions_are_in_doubt(
 
 def _violations(document: str) -> list[str]:
     return [f["code"] for f in json.loads(document)["findings"] if f["severity"] == "violation"]
+
+
+def test_the_mode_is_told_whatever_is_wrong(tool: Chameleon) -> None:
+    _edit_version(tool)
+    for key in (("mode",), ()):
+        done = tool.run("config", "get", *key)
+        assert "standard" in done.stdout
+        assert done.stderr == "warning: v001.json: hash mismatch; see `chameleon verify`\n"
+    log = tool.folder / ".chameleon/vault/integrity.log"
+    log.write_bytes(log.read_bytes().replace(b"to=standard", b"to=emergency"))
+    done = tool.run("config", "get", "mode")
+    assert done.stdout == "readonly\n"
+    assert "integrity.log" in done.stderr
+    assert "the log cannot be read" in tool.run("config", "get").stdout
+
+
+def test_the_mode_is_told_in_a_clone_that_is_behind(tool: Chameleon, tmp_path: Path) -> None:
+    clone = Chameleon(tmp_path / "clone", tool.url)
+    shutil.copytree(tool.folder, clone.folder)
+    tool.write(V1.replace("}", "    name: string?,\n}"))
+    tool.run("migrate", "--apply")
+    done = clone.run("config", "get", "mode")
+    assert done.stdout == "standard\n"
+    assert "the database knows a log of at least" in done.stderr
+    assert "standard (until" in clone.run("status", status=5).stdout
 
 
 def test_a_log_that_was_cut_opens_nothing(tool: Chameleon) -> None:

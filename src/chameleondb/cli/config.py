@@ -156,9 +156,12 @@ def _modes(app: App, *, read_only: bool = False) -> Modes:
     return Modes(app.project, connection, now, untold=untold, waiting=lambda who: app.out.note(f"waiting for {who}"))
 
 
-def _look(app: App) -> Force:
+def _look(app: App) -> Force | None:
+    """Return the mode in force; None, which is readonly, if the log cannot be read. What is wrong is a warning."""
     modes = _modes(app, read_only=True)
-    force = modes.look()
+    force = modes.peek()
+    for finding in modes.doubts:
+        app.out.warn(f"{finding}; see `chameleon verify`")
     if modes.connection is None:
         app.out.detail(f"by the vault alone: {modes.untold or 'no database is configured'}")
     return force
@@ -170,10 +173,11 @@ def _show_mode(app: App) -> None:
     try:
         force = _look(app)
     except UsageError as error:  # there is no vault, and so no other mode
-        if app.out.json_wanted:
-            return app.out.json({"mode": MODE_DEFAULT, "vault": None, "ledger": None, "until": None})
-        app.out.result(MODE_DEFAULT)
-        return app.out.note(f"{error.message}: {error.hint}")
+        app.out.note(f"{error.message}: {error.hint}")
+        force = None
+    if force is None:
+        none = {"mode": MODE_DEFAULT, "vault": None, "ledger": None, "until": None}
+        return app.out.json(none) if app.out.json_wanted else app.out.result(MODE_DEFAULT)
     if app.out.json_wanted:
         return app.out.json(_document(force))
     app.out.result(force.mode.label)

@@ -46,7 +46,7 @@ def show(app: App, key: str) -> None:
         app.out.detail(f"from: {setting.origin}")
 
 
-def show_all(app: App, look: Callable[[], Force]) -> None:
+def show_all(app: App, look: Callable[[], Force | None]) -> None:
     """Print every setting with where it comes from."""
     found = {"mode": _mode(look), **{name: read(app) for name, read in _READ.items()}}
     if app.out.json_wanted:
@@ -80,11 +80,13 @@ def change(app: App, key: str, value: str, modes: Callable[[], Modes]) -> None:
         app.out.result(f"✅ schema-paths set to {','.join(paths)} in {file.name}")
 
 
-def _mode(look: Callable[[], Force]) -> Setting:
+def _mode(look: Callable[[], Force | None]) -> Setting:
     try:
         force = look()
     except UsageError as error:
         return Setting(MODE_DEFAULT, error.message)
+    if force is None:
+        return Setting(MODE_DEFAULT, "the log cannot be read")
     return Setting(force.mode.label, "vault" if force.ledger is None else "the stricter of vault and ledger")
 
 

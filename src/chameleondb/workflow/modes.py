@@ -29,7 +29,7 @@ from chameleondb.vault.history import History
 from chameleondb.vault.store import Store
 from chameleondb.workflow.in_force import Force, anchored, current_key, in_force, is_trusted, local_time
 from chameleondb.workflow.ledgered import read_ledger
-from chameleondb.workflow.trust import inspect
+from chameleondb.workflow.trust import Inspection, inspect
 
 _RUN_DEADLINE_S = 5.0
 _WRONG = "wrong-password"
@@ -87,6 +87,17 @@ class Modes:
     def look(self) -> Force:
         """Return the mode in force. Raises: UsageError CHM2002 without a vault; IntegrityError; DatabaseError."""
         return self._look()
+
+    def peek(self) -> Force | None:
+        """Return the mode in force in spite of all that is wrong, which `doubts` has; None if the log cannot be read.
+
+        Raises: UsageError CHM2002 without a vault; DatabaseError.
+        """
+        found = self._inspect()
+        self.doubts = found.violations
+        if found.force is None and not self.doubts:
+            raise _without_vault()
+        return found.force
 
     def set_mode(self, to: Mode, period: timedelta, ask: Ask) -> Changed:
         """Put vault and database into another mode, which ends after `period`; readonly does not end.
@@ -181,7 +192,7 @@ class Modes:
         With `is_forgiving`, they may disagree about who may change the mode: locking and resetting end that. Where
         `tolerates` says so, what is wrong beside the log may be.
         """
-        found = inspect(self.project.data, self.connection, deep=False, memory=None, now=self._now)
+        found = self._inspect()
         violations = tuple(f for f in found.violations if f.code not in _RESTORED)
         force = found.force
         if force is not None and is_forgiving:
@@ -193,10 +204,14 @@ class Modes:
         if violations:
             raise _refused(violations)
         if force is None:
-            raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
+            raise _without_vault()
+        return force
+
+    def _inspect(self) -> Inspection:
+        found = inspect(self.project.data, self.connection, deep=False, memory=None, now=self._now)
         if self.connection is not None and found.ledgered is None:
             self.untold = "the role may not read the ledger"
-        return force
+        return found
 
     def _look_anyway(self) -> Force:
         """Look at the vault alone where the ledger is in doubt: that must not keep anybody from locking."""
@@ -369,6 +384,10 @@ def _failures(history: History) -> list[datetime]:
         if line.action == "DENIED" and line.fields["reason"] == _WRONG:
             failures.insert(0, parse_time(line.time))
     return failures
+
+
+def _without_vault() -> UsageError:
+    return UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
 
 
 def _without_password() -> ModeError:
