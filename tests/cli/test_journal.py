@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from chameleondb.modes.policy import Mode
 from tests.command import Chameleon
 
 V1 = "entity User {\n    id: bigint primary,\n    email: string,\n}\n"
@@ -207,3 +208,24 @@ def test_a_table_is_told_as_the_preview_told_it(tool: Chameleon) -> None:
     assert told == "  + table users (2 columns, 1 primary key, 1 unique, 1 check)"
     tool.run("migrate", "--apply")
     assert told in tool.run("journal", "schema", "v001").stdout.splitlines()
+
+
+def test_what_was_applied_unverified_is_told_with_what_was_found(tool: Chameleon) -> None:
+    tool.write(V1)
+    tool.run("migrate", "--apply")
+    tool.unlock(Mode.EMERGENCY)
+    file = tool.folder / ".chameleon/vault/hashes/v001.hash"
+    before = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(b"0" * len(before))
+    tool.write(V1.replace("}", "    age: int?,\n}"))
+    tool.run("migrate", "--apply", "--skip-verification")
+    file.write_bytes(before)
+    for arguments in (("last",), ("schema", "v002"), ("migrations",), ("search", "unverified")):
+        assert ", unverified: HASH_FILE_MISMATCH\n" in tool.run("journal", *arguments).stdout, arguments
+    assert [(e["action"], e["version"]) for e in _entries(tool, "search", "hash_file_mismatch")] == [
+        ("applied", "v002")
+    ]
+    (applied,) = json.loads(tool.run("journal", "schema", "2", "--format", "json").stdout)["applied"]
+    assert applied["unverified"] == ["HASH_FILE_MISMATCH"]
+    assert "unverified" not in tool.run("journal", "schema", "v001").stdout

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from chameleondb.vault.store import Store
     from chameleondb.workflow.journal import Entry
 
+Unverified = dict[str, tuple[str, ...]]
+"""By the hashes of a ledger's rows, the codes of what was passed over when a version was applied."""
+
 HASH_SHOWN = 8
 LIMIT_DEFAULT = 10
 
@@ -33,7 +36,7 @@ def schema(app: App, version: str | None) -> None:
     """List the versions, newest first; with VERSION (v002, or 2), show what it changed and the SQL of it."""
     store, history = _history(app)
     if version is not None:
-        _show_version(app.out, store, history, version)
+        _show_version(app.out, store, history, version, _of_ledger(app, history)[1])
     elif app.out.json_wanted:
         app.out.json({"versions": [_facts(history, v) for v in reversed(history.versions)]})
     else:
@@ -81,7 +84,7 @@ def _marker(history: History, version: Version) -> str:
     return "" if any(r.id == version.id for r in history.receipts) else " (not applied)"
 
 
-def _facts(history: History, version: Version) -> dict[str, Any]:
+def _facts(history: History, version: Version, unverified: Unverified | None = None) -> dict[str, Any]:
     new = history.superseded.get(version.id)
     return {
         "version": version.label,
@@ -94,13 +97,14 @@ def _facts(history: History, version: Version) -> dict[str, Any]:
         "superseded_by": None if new is None else next((v.label for v in history.versions if v.id == new), new),
         "applied": [
             {"database": r.db, "ledger_row": r.ledger_seq, "at": r.at, "repair": r.repair}
+            | ({} if unverified is None else {"unverified": unverified.get(r.ledger_hash, ())})
             for r in history.receipts
             if r.id == version.id
         ],
     }
 
 
-def _show_version(out: Output, store: Store, history: History, label: str) -> None:
+def _show_version(out: Output, store: Store, history: History, label: str, unverified: Unverified) -> None:
     from chameleondb.vault import layout
     from chameleondb.workflow.recording import changed_lines
 
@@ -117,10 +121,12 @@ def _show_version(out: Output, store: Store, history: History, label: str) -> No
     since = before.label if before else None
     if out.json_wanted:
         changes = [f"{line.mark} {line.text}" for line in lines]
-        return out.json({**_facts(history, version), "since": since, "diff": changes, "plan": list(snapshot.plan)})
+        return out.json(
+            {**_facts(history, version, unverified), "since": since, "diff": changes, "plan": list(snapshot.plan)}
+        )
     out.result(f"📋 Schema Version: {version.label}")
     out.result("─" * 41)
-    for name, value in _described(history, version, snapshot):
+    for name, value in _described(history, version, snapshot, unverified):
         out.result(f"{name + ':':<12}{value}")
     out.result()
     is_usual = before == history.version(version.parent)
@@ -138,9 +144,14 @@ def _show_version(out: Output, store: Store, history: History, label: str) -> No
     return None
 
 
-def _described(history: History, version: Version, snapshot: Snapshot) -> list[tuple[str, str]]:
+def _described(history: History, version: Version, snapshot: Snapshot, unverified: Unverified) -> list[tuple[str, str]]:
+    from chameleondb.workflow.journal import skipped
+
     applied = [
-        ("Repaired" if r.repair else "Applied", f"{_time(r.at)}, database {r.db}")
+        (
+            "Repaired" if r.repair else "Applied",
+            f"{_time(r.at)}, database {r.db}{skipped(unverified.get(r.ledger_hash, ()))}",
+        )
         for r in history.receipts
         if r.id == version.id
     ]
@@ -200,24 +211,27 @@ def _entries(app: App) -> tuple[Entry, ...]:
     from chameleondb.workflow.journal import Journal, from_log, merged
 
     history = Store(app.project.data, now).read(deep=False).history
-    log = from_log(history) if history else ()
-    return merged(log, Journal(app.project.local, now).entries(), _of_ledger(app, history))
+    of_ledger, unverified = _of_ledger(app, history)
+    log = from_log(history, unverified) if history else ()
+    return merged(log, Journal(app.project.local, now).entries(), of_ledger)
 
 
-def _of_ledger(app: App, history: History | None) -> tuple[Entry, ...]:
-    from chameleondb.postgres.ledger import read_head, read_rows
+def _of_ledger(app: App, history: History | None) -> tuple[tuple[Entry, ...], Unverified]:
+    from chameleondb.postgres.ledger import read_head, read_rows, read_unverified
     from chameleondb.workflow.journal import from_ledger
 
     try:
         connection = app.connect(purpose="journal", read_only=True)
         head = read_head(connection)
         if not (head.exists and head.readable):
-            return ()
-        return tuple(from_ledger(connection, read_rows(connection), history))
+            return (), {}
+        rows, codes = read_rows(connection), read_unverified(connection)
+        unverified = {row.hash: codes[row.seq] for row in rows if row.seq in codes}
+        return tuple(from_ledger(connection, rows, history, unverified)), unverified
     except (DatabaseError, UsageError) as error:
         tell = app.out.detail if error.code == "CHM0501" else app.out.note
         tell(f"The database's ledger was not consulted: {error.message}")
-        return ()
+        return (), {}
 
 
 def _show_entries(out: Output, entries: tuple[Entry, ...], none: str) -> None:

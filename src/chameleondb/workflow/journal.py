@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,8 +118,8 @@ def _kept(error: ChameleonError) -> str:
     return mask_logins(message)
 
 
-def from_log(history: History) -> Iterator[Entry]:
-    """Yield the events of the vault's log."""
+def from_log(history: History, unverified: Mapping[str, tuple[str, ...]]) -> Iterator[Entry]:
+    """Yield the events of the vault's log; `unverified` has what was passed over, by the hashes of ledger rows."""
     labels = {v.id: v.label for v in history.versions}
     for line in history.lines:
         fields = line.fields
@@ -131,8 +131,13 @@ def from_log(history: History) -> Iterator[Entry]:
             status=status,
             source="log",
             version=None if version == "none" else version,
-            detail=_told(line, labels),
+            detail=_told(line, labels) + skipped(unverified.get(fields.get("ledger", "").partition(":")[2], ())),
         )
+
+
+def skipped(codes: Sequence[str]) -> str:
+    """Return what is said of a version that was applied in spite of findings; nothing if there were none."""
+    return f", unverified: {', '.join(codes)}" if codes else ""
 
 
 def _told(line: Line, labels: dict[str, str]) -> str:
@@ -153,7 +158,9 @@ def _told(line: Line, labels: dict[str, str]) -> str:
             return ""
 
 
-def from_ledger(connection: Connection, rows: Iterable[Row], history: History | None) -> Iterator[Entry]:
+def from_ledger(
+    connection: Connection, rows: Iterable[Row], history: History | None, unverified: Mapping[str, tuple[str, ...]]
+) -> Iterator[Entry]:
     """Yield what the ledger tells beyond the log: failures, SQL by hand, versions without a receipt here.
 
     Raises: DatabaseError.
@@ -176,7 +183,7 @@ def from_ledger(connection: Connection, rows: Iterable[Row], history: History | 
             source="ledger",
             version=labels.get(row.version_id or ""),
             code=body.get("code"),
-            detail=str(detail),
+            detail=f"{detail}{skipped(unverified.get(row.hash, ()))}",
         )
 
 

@@ -21,6 +21,7 @@ from chameleondb.postgres.ledger.reading import (
     read_keys,
     read_modes,
     read_rows,
+    read_unverified,
     read_version,
 )
 from chameleondb.postgres.ledger.tables import FIRST_PREV
@@ -50,6 +51,7 @@ __all__ = [
     "read_keys",
     "read_modes",
     "read_rows",
+    "read_unverified",
     "read_version",
     "record",
     "require_place",
