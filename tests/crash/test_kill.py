@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 from tests.cluster import Databases, running_cluster
-from tests.command import url_of
+from tests.command import run_module, url_of
 from tests.migrating import Database
 
 ROWS = 12_000
@@ -290,6 +291,34 @@ def test_killed_while_an_index_is_built(project: Project) -> None:
             time.sleep(1)
             assert second.poll() is None
     project.finish(INDEXED)
+
+
+def test_a_run_that_was_killed_is_told_by_the_journal(project: Project) -> None:
+    with _reader(project):
+        process = project.start(INDEXED)
+        with _ended(process):
+            _await(process, "running: CREATE INDEX CONCURRENTLY")
+            assert _runs(project) == [], "it is at work"
+    _until(lambda: _our_sessions(project) == [])
+    assert _runs(project) == [("interrupted", "v001", "as postgres, not finished")]
+    project.finish(INDEXED)
+    assert _runs(project) == [("interrupted", "v001", "as postgres, finished by a later run")]
+
+
+def _runs(project: Project) -> list[tuple[str, str, str]]:
+    found = []
+    for words in (("errors",), ("migrations",), ("search", "interrupted"), ("last", "100")):
+        done = run_module(
+            "chameleondb",
+            ("journal", *words, "--format", "json"),
+            project.db.local,
+            {**os.environ, "DATABASE_URL": project.url},
+        )
+        entries = [e for e in json.loads(done.stdout)["entries"] if e["action"] == "run"]
+        assert {e["source"] for e in entries} <= {"ledger"}
+        found.append([(e["status"], e["version"], e["detail"]) for e in entries])
+    assert all(one == found[0] for one in found)
+    return found[0]
 
 
 def test_the_session_is_ended_by_somebody(project: Project) -> None:

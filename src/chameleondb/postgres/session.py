@@ -287,9 +287,21 @@ def _try_lock(connection: Connection, key: int) -> bool:
     return bool(row and row[0])
 
 
+def is_locked(connection: Connection, key: int) -> bool:
+    """Return whether a session holds the advisory lock of `run_lock`. Raises: DatabaseError."""
+    return _find_holder(connection, key) is not None
+
+
 def _holder(connection: Connection, key: int) -> str:
+    row = _find_holder(connection, key)
+    if row is None:
+        return "a session that has just ended"
+    return f"process {row[0]} of {row[1]} ({row[2] or 'no application name'}), connected since {row[3]}"
+
+
+def _find_holder(connection: Connection, key: int) -> tuple[Any, ...] | None:
     with translated():
-        row = connection.execute(
+        return connection.execute(
             "SELECT a.pid, a.usename, a.application_name, a.backend_start::timestamptz(0)::text"
             " FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid"
             " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
@@ -299,6 +311,3 @@ def _holder(connection: Connection, key: int) -> str:
             " AND l.objid::bigint = %(key)s::bigint & 4294967295",
             {"key": key},
         ).fetchone()
-    if row is None:
-        return "a session that has just ended"
-    return f"process {row[0]} of {row[1]} ({row[2] or 'no application name'}), connected since {row[3]}"

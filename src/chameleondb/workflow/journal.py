@@ -17,9 +17,9 @@ from pathlib import Path
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
 from chameleondb.errors import ChameleonError, DatabaseError
-from chameleondb.postgres.ledger import Row, read_body
+from chameleondb.postgres.ledger import RUN_LOCK_KEY, Row, read_body
 from chameleondb.postgres.ledger.writing import without_data
-from chameleondb.postgres.session import Connection
+from chameleondb.postgres.session import Connection, is_locked
 from chameleondb.terminal import mask_logins
 from chameleondb.vault import layout
 from chameleondb.vault.history import History
@@ -159,14 +159,25 @@ def _told(line: Line, labels: dict[str, str]) -> str:
 
 
 def from_ledger(
-    connection: Connection, rows: Iterable[Row], history: History | None, unverified: Mapping[str, tuple[str, ...]]
+    connection: Connection, rows: Sequence[Row], history: History | None, unverified: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Entry]:
-    """Yield what the ledger tells beyond the log: failures, SQL by hand, versions without a receipt here.
+    """Yield what the ledger tells beyond the log: failures, runs that have no end, SQL by hand, versions without a
+    receipt here.
 
     Raises: DatabaseError.
     """
     labels = {v.id: v.label for v in history.versions} if history else {}
     receipts = {r.ledger_hash for r in history.receipts} if history else set()
+    is_at_work = is_locked(connection, RUN_LOCK_KEY)
+    for row, outcome in _interrupted(rows, is_at_work=is_at_work):
+        yield Entry(
+            at=_time(row),
+            action="run",
+            status="interrupted",
+            source="ledger",
+            version=labels.get(row.version_id or ""),
+            detail=f"as {row.who}, {outcome}",
+        )
     for row in rows:
         if row.kind not in ("APPLIED", "REPAIR", "FAILED", "SQL", "REBASE") or row.hash in receipts:
             continue
@@ -177,7 +188,7 @@ def from_ledger(
         if row.kind == "REBASE":
             detail = f"from {(row.parent_id or '')[:8]}, which gave way to another branch's"
         yield Entry(
-            at=f"{row.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            at=_time(row),
             action=row.kind.lower(),
             status="failed" if row.kind == "FAILED" else "done",
             source="ledger",
@@ -187,12 +198,28 @@ def from_ledger(
         )
 
 
+def _interrupted(rows: Sequence[Row], *, is_at_work: bool) -> Iterator[tuple[Row, str]]:
+    """Yield the first row of each run that has no end, and what became of its version. The last may be at work."""
+    ended = {row.run for row in rows if row.kind in ("APPLIED", "REPAIR", "FAILED")}
+    reached = {row.version_id: row.seq for row in rows if row.kind in ("APPLIED", "REPAIR")}
+    begun = [row for row in rows if row.kind == "BEGIN"]
+    for row in begun:
+        if row.run in ended or (is_at_work and row is begun[-1]):
+            continue
+        is_finished = reached.get(row.version_id, 0) > row.seq
+        yield row, "finished by a later run" if is_finished else "not finished"
+
+
+def _time(row: Row) -> str:
+    return f"{row.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def merged(*sources: Iterable[Entry]) -> tuple[Entry, ...]:
     """Return the entries of all sources, oldest first; equal times keep the order of the sources."""
     return tuple(sorted((e for source in sources for e in source), key=lambda e: e.at))
 
 
-_OF_VERSIONS = {"register", "applied", "repair", "supersede", "adopt", "rebase", "migrate", "failed"}
+_OF_VERSIONS = {"register", "applied", "repair", "supersede", "adopt", "rebase", "migrate", "failed", "run"}
 
 
 def migrations(entries: Iterable[Entry]) -> tuple[Entry, ...]:
