@@ -262,6 +262,9 @@ def test_asked_to_stop_while_waiting_for_a_lock(project: Project, number: int, s
         assert "Traceback" not in errors
         assert _our_sessions(project) == []
     assert project.db.text() == before
+    word = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[signal.Signals(number)]
+    (line,) = (project.db.local / ".chameleon/local/journal.jsonl").read_text().splitlines()
+    assert (json.loads(line)["status"], json.loads(line)["detail"]) == ("interrupted", word)
     assert not set(project.shadows()) - set(shadows)
     _assert_finished(project, TOGETHER)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -77,8 +78,9 @@ class Journal:
             code, detail = error.code, _kept(error)
             raise
         except BaseException as error:
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            detail = type(error).__name__
+            stop = _interruption(error)
+            status = "interrupted" if stop else "failed"
+            detail = stop or type(error).__name__
             raise
         finally:
             self._write(
@@ -110,6 +112,15 @@ class Journal:
             for line in data.splitlines():
                 with contextlib.suppress(ValueError, TypeError, RecursionError):
                     yield Entry(**json.loads(line), source="journal")
+
+
+def _interruption(error: BaseException) -> str | None:
+    """Return what has interrupted a command, in words; None if nothing has."""
+    stop = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+    if not isinstance(stop, KeyboardInterrupt):
+        return None
+    number = getattr(stop, "signal", None)
+    return "Ctrl-C" if number is None else signal.Signals(number).name
 
 
 def _kept(error: ChameleonError) -> str:
