@@ -108,6 +108,9 @@ def test_a_mode_ends(bare: Chameleon) -> None:
     assert timedelta(minutes=115) < left <= timedelta(hours=2)
     for period in ("25h", "0m", "1y", "-5m", "soon"):
         _set(bare, "standard", f"--for={period}", status=64)
+    for period, limit in (("25h", "up to 24 hours"), ("0s", "at least 1 second")):
+        refused = bare.run("config", "set", "mode=standard", "--for", period, status=64)
+        assert f"a mode lasts for {limit}\n" in refused.stderr
 
 
 def _until(text: str | None) -> datetime:

@@ -106,7 +106,8 @@ class Modes:
         while versions or the manifest are not what the log says. Raises: as `look`; ModeError; LockNotAcquired.
         """
         if not timedelta(0) < period <= PERIOD_MAX:
-            raise UsageError("CHM2110", "a mode lasts for up to 24 hours", hint="e.g. --for 30m, --for 2h")
+            limit = "up to 24 hours" if period > PERIOD_MAX else "at least 1 second"
+            raise UsageError("CHM2110", f"a mode lasts for {limit}", hint="e.g. --for 30m, --for 2h")
 
         def look() -> Force:
             if to is Mode.READONLY:
