@@ -209,6 +209,20 @@ def test_an_emergency_may_skip_what_leaves_the_mode_beyond_doubt(own: Scene) -> 
     ]
 
 
+@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b"{}"), lambda file: file.unlink()])
+def test_an_emergency_goes_on_after_a_version_that_is_lost(harm: Callable[[Path], object], own: Scene) -> None:
+    own.victim.unlock(Mode.EMERGENCY)
+    newest = own.victim.vault / "versions" / "v003.json"
+    newest.chmod(0o644)
+    harm(newest)
+    own.victim.write(schema(4))
+    own.victim.do("migrate", "--apply", status=VIOLATED)
+    own.victim.do("migrate", "--apply", "--skip-verification")
+    assert own.victim.rows("SELECT count(*) FROM pg_attribute WHERE attname = 'late' AND attnum > 0") == [(1,)]
+    newest_first = own.victim.do("journal", "schema").out
+    assert "Changes: Changes not known: the version before could not be read" in newest_first
+
+
 def test_a_version_exchanged_while_a_command_runs_is_noticed(on_disk: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attack 39: between the moment when a file is verified and the one when it is used."""
     reconcile = Release.reconcile

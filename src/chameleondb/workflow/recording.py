@@ -67,10 +67,20 @@ class Content:
         return version.declared_hash == self.declared_hash or version.schema_hash == self.schema_hash
 
 
+_WITHOUT_BEFORE = "Changes not known: the version before could not be read"
+
+
 def make_snapshot(
-    history: History, before: Snapshot | None, content: Content, *, author: str, now: datetime, major: int
+    history: History,
+    before: Snapshot | None,
+    content: Content,
+    *,
+    author: str,
+    now: datetime,
+    major: int,
+    is_before_lost: bool = False,
 ) -> Snapshot:
-    """Return the snapshot of the next version; `before` is that of the one whose changes it tells."""
+    """Return the snapshot of the next version; it tells the changes since `before`, if that is not lost."""
     newest = history.newest
     what = content.what
     return Snapshot(
@@ -99,7 +109,7 @@ def make_snapshot(
         plan_hash=what.plan.hash,
         author=author,
         claimed_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        summary=_summary(before, content),
+        summary=_WITHOUT_BEFORE if is_before_lost else _summary(before, content),
         tool=f"chameleon/{__version__}",
     )
 

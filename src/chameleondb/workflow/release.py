@@ -20,7 +20,7 @@ from typing import Protocol
 from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
 from chameleondb.config import Project
-from chameleondb.errors import ChameleonError, StalePlan
+from chameleondb.errors import ChameleonError, IntegrityError, StalePlan
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
@@ -36,6 +36,7 @@ from chameleondb.postgres.ledger import (
 )
 from chameleondb.postgres.session import Connection, run_lock
 from chameleondb.vault.history import History, Version
+from chameleondb.vault.snapshot import Snapshot
 from chameleondb.vault.store import Store
 from chameleondb.workflow.author import author
 from chameleondb.workflow.elaboration import OpenShadow
@@ -323,20 +324,31 @@ class Release:
         destroys = any(h.name.destructive for h in what.plan.hazards)
         require(self.mode(), Operation.DESTRUCTIVE_APPLY if destroys else Operation.APPLY)
 
+    def _load(self, version: Version) -> tuple[Snapshot | None, bool]:
+        """Return a version, and whether it is lost: where verification is skipped, its changes are not told then."""
+        try:
+            return self.store.load(version), False
+        except IntegrityError:
+            if not self.unverified:
+                raise
+            return None, True
+
     def register(self, decision: Decision, content: Content) -> Version:
         """Make the files a version of the vault, which is created if need be; return it."""
         history = self.history or self.store.create()
         old = decision.interrupted
         if old is not None and any(r.id == old.id for r in history.receipts):
             old = None
-        before = history.reached(history.newest, without=old.id if old else None)
+        version_before = history.reached(history.newest, without=old.id if old else None)
+        before, is_before_lost = self._load(version_before) if version_before else (None, False)
         snapshot = make_snapshot(
             history,
-            self.store.load(before) if before else None,
+            before,
             content,
             author=author(self.project.root),
             now=self.now(),
             major=self.connection.info.server_version // 10000,
+            is_before_lost=is_before_lost,
         )
         history = self.store.register(history, snapshot)
         version = history.versions[-1]
