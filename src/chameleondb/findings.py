@@ -3,7 +3,7 @@
 Every code has one severity, listed here and nowhere else:
 
 - VIOLATION: somebody changed what nobody may change, or what was kept is lost; nothing is applied until a person acts;
-- RECOVERABLE: what a crash or a full disk can leave; the next ``migrate --apply`` puts it right;
+- RECOVERABLE: what a crash or a full disk can leave, and rules for git; the next ``migrate --apply`` puts it right;
 - NOTICE: worth knowing.
 """
 
@@ -36,6 +36,7 @@ SEVERITIES: dict[str, Severity] = {
     "FILE_TOO_LARGE": _V,
     "ORPHAN_VERSION": _R,
     "LEFTOVER_FILE": _R,
+    "GIT_RULES_MISSING": _R,
     "LOCAL_NOT_CONSULTED": _N,
     # versions
     "VERSION_MISSING": _V,

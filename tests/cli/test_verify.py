@@ -61,6 +61,19 @@ def test_a_memory_that_was_not_consulted_is_said(applied: Chameleon, tmp_path: P
     assert "memory" not in applied.run("verify", XDG_STATE_HOME=str(tmp_path / "new")).stderr
 
 
+@pytest.mark.parametrize("way_out", [("init",), ("migrate", "--apply")])
+def test_rules_for_git_that_are_gone_are_found_and_put_back(applied: Chameleon, way_out: tuple[str, ...]) -> None:
+    rules = applied.folder / ".chameleon/.gitattributes"
+    assert rules.read_text() == "vault/** -text -merge\n"  # the first apply made the vault
+    rules.unlink()
+    done = applied.run("verify")
+    assert done.stdout == VERIFIED
+    assert "recoverable: .chameleon/.gitattributes: is missing: git may merge the vault by lines (" in done.stderr
+    applied.run(*way_out)
+    assert rules.read_text() == "vault/** -text -merge\n"
+    assert _codes(applied) == []
+
+
 def test_offline_is_no_failure_and_is_said(applied: Chameleon) -> None:
     lost = Chameleon(applied.folder, NOWHERE)
     done = lost.run("verify", "--offline")

@@ -99,10 +99,21 @@ class _Reader:
             self._own(folder)
         if layout.VAULT in names:
             self._enter(folder, layout.VAULT, ".chameleon/vault", self._vault)
+            self._rules(folder, names)
         elif layout.ATTRIBUTES in names:
             self._add("VAULT_MISSING", ".chameleon/vault", "there was a vault here", hint=RESTORE)
         else:
             self.exists = False
+
+    def _rules(self, data: Folder, names: list[str]) -> None:
+        is_there = layout.ATTRIBUTES in names
+        if not (is_there and rules_hold(data)):
+            self._add(
+                "GIT_RULES_MISSING",
+                f".chameleon/{layout.ATTRIBUTES}",
+                f"{'does not end in its rule' if is_there else 'is missing'}: git may merge the vault by lines",
+                hint="`chameleon init`, or the next `chameleon migrate --apply`, puts it right",
+            )
 
     def _own(self, data: Folder) -> None:
         """Look into `local`; another user's is closed on purpose, and who may not enter it uses nothing of it."""
@@ -287,6 +298,17 @@ class _Reader:
     def _add(self, code: str, place: str, message: str, *, actual: str | None = None, hint: str) -> None:
         shown = place.encode("utf-8", "backslashreplace").decode()
         self.findings.append(Finding(code=code, place=shown, message=message, actual=actual, hint=hint))
+
+
+def rules_hold(data: Folder) -> bool:
+    """Whether git has the rule for the vault: the last one that fits counts. A link is not read by git either."""
+    with contextlib.suppress(OSError):
+        status = data.status(layout.ATTRIBUTES)
+        if stat.S_ISREG(status.st_mode) and status.st_size <= layout.RULES_BYTES_MAX:
+            lines = data.read(layout.ATTRIBUTES, status, layout.RULES_BYTES_MAX).split(b"\n")
+            rules = [line.strip() for line in lines if line.strip() and not line.startswith(b"#")]
+            return rules[-1:] == [layout.ATTRIBUTES_TEXT.strip()]
+    return False
 
 
 def _marks(folder: Folder) -> list[tuple[int, int, int] | None]:

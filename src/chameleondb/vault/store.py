@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import sys
 import time
 import uuid
@@ -25,7 +26,7 @@ from chameleondb.errors import ChameleonError, IntegrityError, LockNotAcquired
 from chameleondb.findings import Finding
 from chameleondb.vault import layout, log, manifest, snapshot
 from chameleondb.vault.exchange import exchange
-from chameleondb.vault.files import RESTORE, read_files
+from chameleondb.vault.files import RESTORE, read_files, rules_hold
 from chameleondb.vault.history import History, Version, fold
 from chameleondb.vault.snapshot import Snapshot
 from chameleondb.vault.strict_json import NotCanonical
@@ -359,11 +360,20 @@ def _write_hashes(vault: Folder, verified: Verified, history: History) -> list[s
 
 
 def _write_rules(data: Folder) -> list[str]:
-    """Write the rules for git, as far as there are none: no file of the vault is converted or merged by lines."""
+    """Write the rules for git: no file of the vault is converted or merged by lines. Lines of others stay."""
     done = []
     names = data.names()
-    for name, text in ((layout.ATTRIBUTES, layout.ATTRIBUTES_TEXT), (layout.IGNORE, layout.IGNORE_TEXT)):
-        if name not in names:
-            data.create(name, text, mode=layout.FILE_MODE)
-            done.append(name)
+    if layout.IGNORE not in names:
+        data.create(layout.IGNORE, layout.IGNORE_TEXT, mode=layout.FILE_MODE)
+        done.append(layout.IGNORE)
+    if layout.ATTRIBUTES not in names:
+        data.create(layout.ATTRIBUTES, layout.ATTRIBUTES_TEXT, mode=layout.FILE_MODE)
+        done.append(layout.ATTRIBUTES)
+    elif not rules_hold(data) and not stat.S_ISDIR((status := data.status(layout.ATTRIBUTES)).st_mode):
+        old = b""
+        if stat.S_ISREG(status.st_mode) and status.st_size <= layout.RULES_BYTES_MAX:
+            old = data.read(layout.ATTRIBUTES, status, layout.RULES_BYTES_MAX)
+        separator = b"" if not old or old.endswith(b"\n") else b"\n"
+        data.replace(layout.ATTRIBUTES, old + separator + layout.ATTRIBUTES_TEXT, mode=layout.FILE_MODE)
+        done.append(layout.ATTRIBUTES)
     return done

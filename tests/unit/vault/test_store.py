@@ -226,6 +226,46 @@ def test_what_a_killed_command_left_is_put_right(vault: Vault, damage: Callable[
     assert vault.verify().findings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (b"", b""),
+        (b"# mine", b"# mine\n"),
+        (b"vault/** -text -merge\nvault/** text merge\n", b"vault/** -text -merge\nvault/** text merge\n"),
+        (b"* text=auto\n", b"* text=auto\n"),
+    ],
+)
+def test_rules_for_git_that_do_not_hold_are_found_and_added_to(vault: Vault, text: bytes, after: bytes) -> None:
+    path = vault.data / ".gitattributes"
+    path.write_bytes(text)
+    (found,) = vault.verify().findings
+    assert (found.code, found.severity) == ("GIT_RULES_MISSING", Severity.RECOVERABLE)
+    assert vault.store.repair(vault.verify()) == (".gitattributes",)
+    assert path.read_bytes() == after + b"vault/** -text -merge\n"
+    assert vault.verify().findings == ()
+
+
+def test_other_rules_for_git_before_ours_are_left_alone(vault: Vault) -> None:
+    path = vault.data / ".gitattributes"
+    path.write_bytes(b"* text=auto\r\nvault/** -text -merge\r\n\n# the end")
+    assert vault.verify().findings == ()
+    assert vault.store.repair(vault.verify()) == ()
+
+
+def test_a_link_in_the_place_of_rules_for_git_is_replaced_and_not_followed(vault: Vault, tmp_path: Path) -> None:
+    (target := tmp_path / "outside").write_bytes(b"vault/** -text -merge\n")
+    path = vault.data / ".gitattributes"
+    path.unlink()
+    path.symlink_to(target)
+    assert [f.code for f in vault.verify().findings] == ["GIT_RULES_MISSING"]
+    assert vault.store.repair(vault.verify()) == (".gitattributes",)
+    assert not path.is_symlink()
+    path.unlink()
+    path.mkdir()
+    assert vault.store.repair(vault.verify()) == ()
+    assert [f.code for f in vault.verify().findings] == ["GIT_RULES_MISSING"]
+
+
 def test_all_damages_at_once_are_put_right(vault: Vault) -> None:
     _behind(vault)
     for damage in (_no_hash, _orphan, _leftover, _no_rules, _torn):
