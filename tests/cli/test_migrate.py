@@ -139,6 +139,24 @@ def test_an_object_made_by_hand_is_reported_and_left_alone(applied: Chameleon) -
     assert applied.rows("SELECT count(*) FROM pg_class WHERE relname IN ('mine', 'by_hand', 'v')") == [(3,)]
 
 
+def test_what_was_added_by_hand_is_drift_until_an_apply_changes_something_and_is_left_alone(applied: Chameleon) -> None:
+    added = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'extra'"
+    applied.run("migrate", "--apply")
+    applied.execute(
+        "ALTER TABLE users ADD extra int", "CREATE INDEX by_hand ON users (extra)", "CREATE TABLE mine (a int)"
+    )
+    applied.run("migrate", "--apply")  # has nothing to do
+    for command in ("status", "verify"):
+        told = applied.run(command, status=6).stdout
+        assert "extra" in told
+        assert "by_hand" in told
+    applied.execute("ALTER TABLE users ALTER name DROP NOT NULL")
+    applied.run("migrate", "--apply")
+    assert applied.rows(added) == [(1,)]
+    assert "In the database but not in the schema" in applied.run("status").stderr
+    assert json.loads(applied.run("verify", "--format", "json").stdout)["findings"] == []
+
+
 def test_what_the_server_refuses_is_shown_at_its_place(applied: Chameleon) -> None:
     applied.write(BEFORE.replace("name: string", "name: string check (nmae <> '')"))
     done = applied.run("migrate", status=1)
