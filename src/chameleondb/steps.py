@@ -29,7 +29,8 @@ class LockMode(enum.IntEnum):
     @property
     def conflicts(self) -> tuple[LockMode, ...]:
         """The modes in which nobody else can hold a lock at the same time (manual, table 13.2)."""
-        return tuple(m for m in LockMode if m >= _CONFLICTS_FROM[self] and not m is self is LockMode.SHARE)
+        others = (m for m in LockMode if m >= _CONFLICTS_FROM[self])
+        return tuple(m for m in others if not (self is m is LockMode.SHARE))  # which does not conflict with itself
 
 
 _CONFLICTS_FROM = {
