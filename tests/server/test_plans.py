@@ -499,3 +499,18 @@ def test_functions_whose_text_speaks_of_what_goes_are_named(db: Database) -> Non
     assert _broken(db, _table("a: int?", '"Odd b": int?', name="u", was='was "t"')) == [("breaks-code:u", both)]
     assert ("breaks-code:t", both) in _broken(db, "")
     assert _broken(db, _table("a: int?", '"Odd b": int?', "c: int?")) == []
+
+
+def test_the_old_index_stays_until_one_that_was_interrupted_is_built(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path, small_table_bytes=-1)
+    before = "entity Item {{ id: bigint primary, name: string, a: int, index ({}) }}"
+    db.migrate(before.format("name, id"))
+    db.execute(
+        "CREATE INDEX idx_items_name_id_a ON items (name, id, a)",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_items_name_id_a'::regclass",
+    )
+    assert db.migrate(before.format("name, id, a")) == [
+        "DROP INDEX CONCURRENTLY idx_items_name_id_a",
+        "CREATE INDEX CONCURRENTLY idx_items_name_id_a ON items(name, id, a)",
+        "DROP INDEX CONCURRENTLY idx_items_name_id",
+    ]

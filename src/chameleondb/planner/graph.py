@@ -102,12 +102,15 @@ class _Graph:
         drop = change.action is Action.DROP
         kind_rank = rank[type(obj)]
         place = self.kinds[type(obj)].order(obj)
+        last = (
+            0 if not drop else 1 if change.replaces else 2
+        )  # what is made anew waits for a drop, what is new for none
         nodes = []
         for number, step in enumerate(change.steps):
             node = len(self.steps)
             self.steps.append(step)
             table = change.id.path[:2]
-            self.keys.append((drop, -kind_rank if drop else kind_rank, table, place, change.id, number))
+            self.keys.append((last, -kind_rank if drop else kind_rank, table, place, change.id, number))
             for identity in step.creates:
                 self.creates.setdefault(identity, node)
             for identity in step.drops:
