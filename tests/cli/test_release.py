@@ -114,6 +114,7 @@ def test_a_clone_from_before_the_receipt_gets_it(applied: Chameleon, tmp_path_fa
     assert "[APPLIED] version=v002" in text[-1]
     clone.write(WITH_AGE)
     shutil.copytree(vault, clone.folder / ".chameleon/vault")
+    shutil.copy(vault.with_name(".gitattributes"), clone.folder / ".chameleon")
     (clone.folder / ".chameleon/vault/integrity.log").write_text("".join(text[:-1]))
     history = fold(log.parse(line.rstrip("\n").encode()) for line in text[:-1])
     (clone.folder / ".chameleon/vault/manifest.json").write_bytes(manifest.encode(history))

@@ -37,6 +37,7 @@ def make_vault(folder: Path) -> None:
         parent = id
     (vault / layout.LOG).write_text("".join(f"{line.text}\n" for line in lines), encoding="ascii")
     (vault / layout.MANIFEST).write_bytes(manifest.encode(fold(lines)))
+    (vault.parent / layout.ATTRIBUTES).write_bytes(layout.ATTRIBUTES_TEXT)
 
 
 def _add(lines: list[Line], action: str, **fields: str) -> None:
