@@ -150,6 +150,8 @@ def test_what_was_added_by_hand_is_drift_until_an_apply_changes_something_and_is
         told = applied.run(command, status=6).stdout
         assert "extra" in told
         assert "by_hand" in told
+    found = json.loads(applied.run("verify", "--format", "json", status=6).stdout)["findings"]
+    assert {f["hint"].partition(" while")[0] for f in found} == {"left alone"}
     applied.execute("ALTER TABLE users ALTER name DROP NOT NULL")
     applied.run("migrate", "--apply")
     assert applied.rows(added) == [(1,)]

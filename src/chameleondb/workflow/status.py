@@ -33,7 +33,11 @@ class Drift:
                 code="DRIFT",
                 place="database",
                 message=f"{line.mark} {line.text}",
-                hint="`chameleon migrate` shows how to bring it back; `chameleon introspect` takes it over",
+                hint=(
+                    "left alone while nobody declares it; `chameleon introspect` takes it over"
+                    if line.mark == "+"
+                    else "`chameleon migrate` shows how to bring it back; `chameleon introspect` takes it over"
+                ),
             )
             for line in self.lines or ()
         )
