@@ -34,6 +34,9 @@ from chameleondb.steps import Step
 Kinds = Mapping[type[Any], Kind[Any]]
 Key = tuple[Any, ...]
 
+# What is made anew waits for the drop of its old form; what only goes is waited for by nobody.
+_MAKE, _REPLACE, _DROP = range(3)
+
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
@@ -102,15 +105,13 @@ class _Graph:
         drop = change.action is Action.DROP
         kind_rank = rank[type(obj)]
         place = self.kinds[type(obj)].order(obj)
-        last = (
-            0 if not drop else 1 if change.replaces else 2
-        )  # what is made anew waits for a drop, what is new for none
+        when = _MAKE if not drop else _REPLACE if change.replaces else _DROP
         nodes = []
         for number, step in enumerate(change.steps):
             node = len(self.steps)
             self.steps.append(step)
             table = change.id.path[:2]
-            self.keys.append((last, -kind_rank if drop else kind_rank, table, place, change.id, number))
+            self.keys.append((when, -kind_rank if drop else kind_rank, table, place, change.id, number))
             for identity in step.creates:
                 self.creates.setdefault(identity, node)
             for identity in step.drops:
@@ -150,7 +151,8 @@ class _Graph:
             nodes = range(len(self.steps), len(self.steps) + len(steps))
             self.steps += steps
             # Beyond every rank, or before.
-            self.keys += [(number > 1, number if number > 1 else -1, n) for n in range(len(steps))]
+            place = (_DROP, number) if number > 1 else (_MAKE, -1)
+            self.keys += [(*place, n) for n in range(len(steps))]
             for first, second in itertools.pairwise(nodes):
                 self.after[first].add(second)
             if ends:
