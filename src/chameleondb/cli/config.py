@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from chameleondb.cli.passwords import CURRENT, Passwords
 from chameleondb.errors import ChameleonError, UsageError
 
 if TYPE_CHECKING:
+    from chameleondb.findings import Finding
     from chameleondb.workflow.in_force import Force
     from chameleondb.workflow.modes import Changed, Modes
 
@@ -160,8 +162,7 @@ def _look(app: App) -> Force | None:
     """Return the mode in force; None, which is readonly, if the log cannot be read. What is wrong is a warning."""
     modes = _modes(app, read_only=True)
     force = modes.peek()
-    for finding in modes.doubts:
-        app.out.warn(f"{finding}; see `chameleon verify`")
+    _warn_doubts(app, modes.doubts)
     if modes.connection is None:
         app.out.detail(f"by the vault alone: {modes.untold or 'no database is configured'}")
     return force
@@ -210,8 +211,7 @@ def _set_mode(app: App, value: str, period: str | None, passwords: Passwords) ->
         note.detail = f"set mode={to.label}"
         done = modes.set_mode(to, lasting, lambda: passwords.current(app.out, _PROMPT))
     _warn_untold(app, done)
-    for finding in done.doubts:
-        app.out.warn(f"{finding}; see `chameleon verify`")
+    _warn_doubts(app, done.doubts)
     if app.out.json_wanted:
         app.out.json(_document(done.after))
     elif done.after.mode is to:
@@ -234,6 +234,11 @@ def _told(done: Changed, *, is_from_environment: bool) -> str:
     if after < before:
         return f"✅ Mode downgraded to {after.label}"
     return f"✅ Mode is {after.label}" + (how if done.after.until else "")
+
+
+def _warn_doubts(app: App, doubts: Iterable[Finding]) -> None:
+    for finding in doubts:
+        app.out.warn(f"{finding}; see `chameleon verify`")
 
 
 def _warn_untold(app: App, done: Changed) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,11 +12,13 @@ from chameleondb.cli.output import App, Output, format_option, good, ways_out
 from chameleondb.errors import DatabaseError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
+    from chameleondb.postgres.session import Connection
     from chameleondb.vault.history import History, Version
     from chameleondb.vault.snapshot import Snapshot
     from chameleondb.vault.store import Store
     from chameleondb.workflow.journal import Entry
 
+T = TypeVar("T")
 Unverified = dict[str, tuple[str, ...]]
 """By the hashes of a ledger's rows, the codes of what was passed over when a version was applied."""
 
@@ -36,7 +39,9 @@ def schema(app: App, version: str | None) -> None:
     """List the versions, newest first; with VERSION (v002, or 2), show what it changed and the SQL of it."""
     store, history = _history(app)
     if version is not None:
-        _show_version(app.out, store, history, version, _of_ledger(app, history)[1])
+        from chameleondb.postgres.ledger import read_unverified
+
+        _show_version(app.out, store, history, version, _asked(app, read_unverified, {}))
     elif app.out.json_wanted:
         app.out.json({"versions": [_facts(history, v) for v in reversed(history.versions)]})
     else:
@@ -206,32 +211,35 @@ def search(app: App, text: str) -> None:
 
 
 def _entries(app: App) -> tuple[Entry, ...]:
+    from chameleondb.postgres.ledger import read_rows, read_unverified
     from chameleondb.vault.store import Store
     from chameleondb.workflow.clock import now
-    from chameleondb.workflow.journal import Journal, from_log, merged
+    from chameleondb.workflow.journal import Journal, from_ledger, from_log, merged
 
     history = Store(app.project.data, now).read(deep=False).history
-    of_ledger, unverified = _of_ledger(app, history)
+
+    def ask(connection: Connection) -> tuple[tuple[Entry, ...], Unverified]:
+        unverified = read_unverified(connection)
+        return tuple(from_ledger(connection, read_rows(connection), history, unverified)), unverified
+
+    nothing: tuple[tuple[Entry, ...], Unverified] = ((), {})
+    of_ledger, unverified = _asked(app, ask, nothing)
     log = from_log(history, unverified) if history else ()
     return merged(log, Journal(app.project.local, now).entries(), of_ledger)
 
 
-def _of_ledger(app: App, history: History | None) -> tuple[tuple[Entry, ...], Unverified]:
-    from chameleondb.postgres.ledger import read_head, read_rows, read_unverified
-    from chameleondb.workflow.journal import from_ledger
+def _asked(app: App, ask: Callable[[Connection], T], otherwise: T) -> T:
+    """Return what the database's ledger answers; `otherwise` if there is none. What cannot be consulted is told."""
+    from chameleondb.postgres.ledger import read_head
 
     try:
         connection = app.connect(purpose="journal", read_only=True)
         head = read_head(connection)
-        if not (head.exists and head.readable):
-            return (), {}
-        rows, codes = read_rows(connection), read_unverified(connection)
-        unverified = {row.hash: codes[row.seq] for row in rows if row.seq in codes}
-        return tuple(from_ledger(connection, rows, history, unverified)), unverified
+        return ask(connection) if head.exists and head.readable else otherwise
     except (DatabaseError, UsageError) as error:
         tell = app.out.detail if error.code == "CHM0501" else app.out.note
         tell(f"The database's ledger was not consulted: {error.message}")
-        return (), {}
+        return otherwise
 
 
 def _show_entries(out: Output, entries: tuple[Entry, ...], none: str) -> None:

@@ -324,19 +324,19 @@ def read_body(connection: Connection, seq: int) -> Body | None:
     return _read(lambda text: {**json.loads(text)}, row[0]) if row else None
 
 
-def read_unverified(connection: Connection) -> dict[int, tuple[str, ...]]:
-    """Return, by their rows, the codes of what was found and passed over before a version was applied.
+def read_unverified(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Return, by the hashes of their rows, the codes of what was found and passed over before a version was applied.
 
     Raises: DatabaseError.
     """
     with translated():
         # Bodies are large, and in nearly all of them there is nothing.
         rows = connection.execute(
-            b"SELECT seq, body FROM chameleon.ledger WHERE kind IN ('APPLIED', 'REPAIR')"
+            b"SELECT hash, body FROM chameleon.ledger WHERE kind IN ('APPLIED', 'REPAIR')"
             b" AND pg_catalog.strpos(body, '\"unverified\":[]') = 0"
         ).fetchall()
-    found = ((seq, _read(lambda text: texts(json.loads(text)["unverified"]), body)) for seq, body in rows)
-    return {seq: codes for seq, codes in found if codes}
+    found = ((hash, _read(lambda text: texts(json.loads(text)["unverified"]), body)) for hash, body in rows)
+    return {hash: codes for hash, codes in found if codes}
 
 
 def read_modes(connection: Connection) -> tuple[tuple[int, ModeChange | None], ...]:
