@@ -8,13 +8,14 @@ import os
 import sys
 from typing import NoReturn
 
-from chameleondb.cli.app import run
-
 
 def main() -> NoReturn:
     """Run the command line and end the process with its status."""
-    # A schema is a million small objects without cycles: looking for some would take a quarter of the time.
+    # A schema is a million small objects without cycles: looking for some would take a quarter of the time, and
+    # of the imports a part.
     gc.set_threshold(1_000_000)
+    from chameleondb.cli.app import run
+
     status = run(sys.argv[1:])
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()

@@ -6,7 +6,6 @@ error with its place. The environment is read and never written, `.env` is read 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from chameleondb.configfile import Entry, read_text, read_toml, read_yaml
+from chameleondb.diagnostics import closest
 from chameleondb.errors import UsageError
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 
@@ -281,8 +281,8 @@ def _configured_project(root: Path, file: Path, entries: tuple[Entry, ...]) -> P
         elif _WITHOUT_EFFECT.fullmatch(entry.key):
             idle.append(entry.key)
         else:
-            near = difflib.get_close_matches(entry.key, _KEYS, n=1)
-            advice = f"; did you mean `{near[0]}`?" if near else ""
+            near = closest(entry.key, _KEYS)
+            advice = f"; did you mean `{near}`?" if near else ""
             notes.append(f"{entry.place}: unknown key `{entry.key}`{advice}")
     if idle:
         notes.append(f"{file}: has no effect: {', '.join(idle)}")

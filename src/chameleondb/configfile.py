@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +87,8 @@ def _entries_of(path: Path, text: str) -> tuple[Entry, ...]:
 
 def read_toml(path: Path, table: tuple[str, ...]) -> tuple[Entry, ...] | None:
     """Read a table of a TOML file; None if the file has no such table. Raises: UsageError."""
+    import tomllib
+
     try:
         values: Any = tomllib.loads(read_text(path))
     except (tomllib.TOMLDecodeError, RecursionError):

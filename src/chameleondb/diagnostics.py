@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 import unicodedata
 from collections.abc import Iterable
@@ -141,6 +140,8 @@ class Diagnostics:
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that was probably meant, or None."""
+    import difflib
+
     by_fold: dict[str, str] = {}
     for candidate in candidates:
         by_fold.setdefault(candidate.casefold(), candidate)

@@ -67,7 +67,8 @@ def _essence(tokens: Tokens) -> tuple[list[str], list[str]]:
     texts = [
         t.replace("\r", "").rstrip() for t, after in pairwise([*tokens.texts, ""]) if not (t == "," and after == "}")
     ]
-    comments = [c.replace("\r", "").rstrip() for gap in tokens.gaps for c in COMMENT.findall(gap)]
+    gaps = map(tokens.gap, range(len(tokens.texts)))
+    comments = [c.replace("\r", "").rstrip() for gap in gaps for c in COMMENT.findall(gap)]
     return texts, comments
 
 
@@ -137,7 +138,7 @@ class _Formatter:
 
     def take_gap(self, index: int, *, trailing: bool) -> None:
         """Read the gap before a token; comments on the line of what was printed last stay there."""
-        gap = _gap(self.tokens.gaps[index])
+        gap = _gap(self.tokens.gap(index))
         comments = self.pending + gap.comments
         if trailing:
             while comments and not comments[0].newlines:
@@ -184,7 +185,7 @@ class _Formatter:
         self.body(opening, last)
 
     def one_line(self, head: str, opening: int, last: int) -> str | None:
-        if any(_gap(gap).comments for gap in self.tokens.gaps[opening + 1 : last + 1]):
+        if any(_gap(gap).comments for gap in map(self.tokens.gap, range(opening + 1, last + 1))):
             return None
         end = last - 1 if self.texts[last - 1] == "," else last
         if opening + 1 == end:
@@ -205,7 +206,7 @@ class _Formatter:
             self.lines.append(_INDENT + self.inline(index, end) + ",")
             index = end + 1
             if self.texts[index] == ",":
-                self.pending = [c._replace(newlines=0) for c in _gap(self.tokens.gaps[index]).comments]
+                self.pending = [c._replace(newlines=0) for c in _gap(self.tokens.gap(index)).comments]
                 index += 1
         self.take_gap(last, trailing=True)
         self.leading(_INDENT, first=first, at_end=True)
@@ -244,7 +245,7 @@ class _Formatter:
         return "".join(parts)
 
     def between(self, index: int) -> str:
-        comments = _gap(self.tokens.gaps[index]).comments
+        comments = _gap(self.tokens.gap(index)).comments
         if not comments:
             return " " if self.is_spaced(index) else ""
         text = ""
@@ -276,20 +277,17 @@ class _Formatter:
     def parentheses(self, opening: int, closing: int) -> str:
         """Return a list of words in our style, anything else as it stands."""
         inner = range(opening + 1, closing)
-        if (
-            all(self.is_simple(index, index == opening + 1) for index in inner)
-            and not self.tokens.gaps[closing].strip()
-        ):
+        if all(self.is_simple(index, index == opening + 1) for index in inner) and not self.tokens.gap(closing).strip():
             end = closing - 1 if self.texts[closing - 1] == "," else closing
             if end == closing:
                 return f"({self.inline(opening + 1, closing - 1)})" if inner else "()"
         start, stop = self.tokens.starts[opening] + 1, self.tokens.starts[closing]
         text = self.tokens.source.text[start:stop].replace("\r\n", "\n")
-        ends_in_comment = "//" in self.tokens.gaps[closing] or self.texts[closing - 1][:2] == "--"
+        ends_in_comment = "//" in self.tokens.gap(closing) or self.texts[closing - 1][:2] == "--"
         return f"({text if ends_in_comment else text.strip()})"
 
     def is_simple(self, index: int, first: bool) -> bool:
-        text, gap = self.texts[index], self.tokens.gaps[index]
+        text, gap = self.texts[index], self.tokens.gap(index)
         if gap.strip():
             return False
         if text == "," or first or self.texts[index - 1] == ",":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from chameleondb.names import literal, quote
 
@@ -106,7 +107,8 @@ def split_list(text: str) -> tuple[str, ...]:
     return (*parts, text[start:].strip())
 
 
-def identifiers(text: str) -> set[str]:
+@lru_cache(maxsize=4096)  # the same few expressions in many tables
+def identifiers(text: str) -> frozenset[str]:
     """Return every word of a text, unquoted."""
     found = set()
     for token in _tokens(text):
@@ -114,7 +116,7 @@ def identifiers(text: str) -> set[str]:
             found.add(token[0])
         elif token.lastgroup == "quoted":
             found.add(unquoted(token[0]))
-    return found
+    return frozenset(found)
 
 
 def rename_identifiers(text: str, renames: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -133,13 +132,14 @@ def _told_password(app: App, what: str, sentence: str | None = None) -> None:
 def _known(key: str) -> str:
     """Return the name of a key. Raises: UsageError CHM0551 for one that is not there."""
     from chameleondb.cli.settings import KEYS
+    from chameleondb.diagnostics import closest
 
     name = KEYS.get(key.strip().lower())
     if name is None:
-        near = difflib.get_close_matches(key.strip().lower(), KEYS, n=1)
+        near = closest(key.strip(), KEYS)
         keys = ", ".join(dict.fromkeys(KEYS.values()))
         raise UsageError(
-            "CHM0551", f"unknown key `{key.strip()}`", hint=f"did you mean `{near[0]}`?" if near else f"keys: {keys}"
+            "CHM0551", f"unknown key `{key.strip()}`", hint=f"did you mean `{near}`?" if near else f"keys: {keys}"
         )
     return name
 

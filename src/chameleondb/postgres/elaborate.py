@@ -97,7 +97,8 @@ def elaborate(
     failures = rounds.run()
     if failures:
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
-    schema = read_schema(connection, kinds.values(), namespaces)
+    # Only statements of blocks make what no kind claims.
+    schema = read_schema(connection, kinds.values(), namespaces, unmodelled=bool(blocks))
     undone = [] if lenient or not blocks else list(_undone(objects, schema))
     if undone:
         return Elaborated(schema=Schema(), failures=tuple(undone))

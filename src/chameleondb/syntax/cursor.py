@@ -206,7 +206,7 @@ class Cursor:
         while (
             last - self.at < 10
             and self.peek(last + 1 - self.at) not in {"", ",", "}"}
-            and "\n" not in self.tokens.gaps[last + 1]
+            and "\n" not in self.tokens.gap(last + 1)
         ):
             last += 1
         span = self.span(self.at, last)
@@ -244,8 +244,7 @@ class Cursor:
         if "//" in text or "--" in text:
             # What follows in our statement must not become part of a comment, be it ours or SQL's.
             parts = [
-                COMMENT.sub(" ", self.tokens.gaps[i])
-                + (self.texts[i] if i < last and self.texts[i][:2] != "--" else "")
+                COMMENT.sub(" ", self.tokens.gap(i)) + (self.texts[i] if i < last and self.texts[i][:2] != "--" else "")
                 for i in range(first + 1, last + 1)
             ]
             text = "".join(parts)

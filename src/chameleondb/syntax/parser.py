@@ -200,7 +200,7 @@ class _Parser:
         cursor = self.cursor
         if cursor.text not in self.grammar.leads or cursor.peek() == ":":
             return False
-        gap = cursor.tokens.gaps[cursor.at]
+        gap = cursor.tokens.gap(cursor.at)
         return "\n" in gap and (is_word(cursor.peek()) or is_string(cursor.peek()))
 
     def member(self, docs: tuple[str, ...]) -> Field | Member:
@@ -254,7 +254,7 @@ class _Parser:
         if not word or is_member or word[:3] == "///" or self.starts_declaration():
             return
         if is_word(word):
-            if "\n" in cursor.tokens.gaps[cursor.at]:
+            if "\n" in cursor.tokens.gap(cursor.at):
                 return
             help = habits.advice(word, self.grammar.clauses, habits.CLAUSES)
             cursor.fail(f"unknown modifier `{word}`", code="CHM0108", help=help, span=cursor.span())
@@ -282,7 +282,7 @@ class _Parser:
                     return
                 if text == "}" or self.starts_declaration():
                     return
-                if cursor.at > first and cursor.peek() == ":" and "\n" in cursor.tokens.gaps[cursor.at]:
+                if cursor.at > first and cursor.peek() == ":" and "\n" in cursor.tokens.gap(cursor.at):
                     return
             if text in {"(", "[", "{"}:
                 depth += 1

@@ -24,12 +24,10 @@ _MASTER = re.compile(
     r"""
     ( \s* (?: (?: //(?!/(?!/))[^\n]* | /\*[\s\S]*?\*/ ) \s* )* )
     (
-      [eE]'(?:[^'\\]+|\\[\s\S]|'')*'?
+      [,:(){}\[\]?]
+    | [eE]'(?:[^'\\]+|\\[\s\S]|'')*'?
     | sql\s*""\"[\s\S]*?(?:""\"|\Z)
     | [^\W\d][\w$]*
-    | ,
-    | :
-    | [(){}\[\]?]
     | "[^"\\\n]*(?:\\.[^"\\\n]*)*"?
     | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
     | '(?:[^']+|'')*'?
@@ -48,6 +46,9 @@ COMMENT = re.compile(r"//[^\n]*|/\*[\s\S]*?\*/")
 """A comment within a gap."""
 
 
+_BOM = "\ufeff"
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """The tokens of a source; the last one is empty and stands for the end."""
@@ -55,11 +56,17 @@ class Tokens:
     source: Source
     texts: list[str]
     starts: Sequence[int]
-    gaps: list[str]
+
+    def gap(self, index: int) -> str:
+        """Return what stands before a token, back to the one before it."""
+        if not index:
+            return self.source.text[: self.starts[0]].removeprefix(_BOM)
+        return self.source.text[self.starts[index - 1] + len(self.texts[index - 1]) : self.starts[index]]
 
     def span(self, first: int, last: int) -> Span:
         """Return the span from the first to the last token, both included."""
-        return Span(self.source, self.starts[first], self.starts[last] + len(self.texts[last]))
+        starts = self.starts
+        return Span(self.source, starts[first], starts[last] + len(self.texts[last]))
 
 
 def tokenize(source: Source) -> Tokens:
@@ -70,42 +77,45 @@ def tokenize(source: Source) -> Tokens:
     """
     _refuse_unreadable(source)
     text = source.text
-    bom = 1 if text.startswith("\ufeff") else 0
-    gaps: list[str] = []
     texts: list[str] = []
     starts = array("L")
-    pool: dict[str, str] = {}  # the same few words and gaps, thousands of times
-    for at, found in _scan(text, bom):
-        more_gaps, more_texts, _ = zip(*found, strict=True)
-        lengths = chain.from_iterable(zip(map(len, more_gaps), map(len, more_texts), strict=True))
+    pool: dict[str, str] = {}  # the same few words, thousands of times
+    for at, gaps, found in _scan(text, len(_BOM) if text.startswith(_BOM) else 0):
+        lengths = chain.from_iterable(zip(map(len, gaps), map(len, found), strict=True))
         starts.extend(islice(accumulate(lengths, initial=at), 1, None, 2))
-        gaps += map(pool.setdefault, more_gaps, more_gaps)
-        texts += map(pool.setdefault, more_texts, more_texts)
-    return Tokens(source, texts, starts, gaps)
+        texts += map(pool.setdefault, found, found)
+    return Tokens(source, texts, starts)
 
 
 _PORTION = 1 << 18
 
 
-def _scan(text: str, at: int) -> Iterator[tuple[int, list[tuple[str, str, str]]]]:
+def _scan(text: str, at: int) -> Iterator[tuple[int, list[str], list[str]]]:
     """Yield gaps and tokens with their offset, portion by portion: in this form they take a multiple of the room."""
     # What a `$` begins may end far behind it, or else be no token at all. Any other token goes beyond the end of a line
     # only if it is a text, a comment or a block: cut there it is the last one, which is read again.
     size = len(text) if "$" in text else _PORTION
     while (end := text.find("\n", at + size) + 1) > 0:
-        found, token, next_at = _MASTER.findall(text, at, end), "", end
+        gaps, found = _split(text[at:end])
+        token, next_at = "", end
         while found and not token:
-            gap, token, _ = found.pop()
-            next_at -= len(gap) + len(token)
+            token = found.pop()
+            next_at -= len(gaps.pop()) + len(token)
         if found:
-            yield at, found
+            yield at, gaps, found
             at = next_at
         else:
             size *= 2
-    found = _MASTER.findall(text, at)
-    if len(found) > 1 and found[-1][1] == found[-2][1] == "":
-        found.pop()
-    yield at, found
+    gaps, found = _split(text[at:])
+    if found[-2:] == ["", ""]:
+        del gaps[-1], found[-1]
+    yield at, gaps, found
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """Return the gaps and the tokens of a text. Flat lists are made in half the time that a tuple a token takes."""
+    pieces = _MASTER.split(text)  # nothing, a gap, a token, the tag of a `$` quote; and so on
+    return pieces[1::4], pieces[2::4]
 
 
 def _refuse_unreadable(source: Source) -> None:

@@ -7,7 +7,6 @@ ledger also records the role that the server knows.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import subprocess
 from collections.abc import Mapping
@@ -41,5 +40,7 @@ def _of_git(folder: Path) -> str:
 def _of_system() -> str:
     # A container may run as a number without a name.
     with contextlib.suppress(OSError, KeyError, ImportError):
+        import getpass
+
         return getpass.getuser()
     return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -39,8 +39,8 @@ class References:
 
     def near(self, unit: Unit, text: str) -> set[Identity]:
         """Return the other units that a unit needs; `text` is what `telling` says of it."""
-        home = self.home
-        return {home[r] for r in self._needs(unit.objects, text) if r in home} - {unit.key}
+        found = {home for home in map(self.home.get, self._needs(unit.objects, text)) if home is not None}
+        return found - {unit.key}
 
     def closure(self, units: Iterable[Unit]) -> dict[Identity, Object]:
         """Return the objects of some units and all that they need: of other tables, the columns and the keys."""
@@ -61,20 +61,26 @@ class References:
         needed.update((o.id, o) for unit in everywhere for o in unit.objects)
         return {i: needed[i] for i in self.home if i in needed}
 
-    def _needs(self, objects: Sequence[Object], text: str) -> set[Identity]:
-        found = {r for o in objects for r in KIND_OF[type(o)].references(o)}
-        found.update(value for o in objects for name in _links(type(o)) if (value := getattr(o, name)) is not None)
+    def _needs(self, objects: Sequence[Object], text: str) -> Iterator[Identity]:
+        for obj in objects:
+            references, links = _links(type(obj))
+            yield from references(obj)
+            for name in links:
+                if (value := getattr(obj, name)) is not None:
+                    yield value
         text = text.lower()
-        found.update(identity for name, identity in self._types if name in text)
+        for name, identity in self._types:
+            if name in text:
+                yield identity
         if "'" in text:
             for constant in _CONSTANT.findall(text):
-                if name := _LAST_NAME.search(constant):
-                    found.update(self._relations.get(name[1], ()))
-        return found
+                if last := _LAST_NAME.search(constant):
+                    yield from self._relations.get(last[1], ())
 
 
 @cache
-def _links(model: type[Any]) -> tuple[str, ...]:
-    """Return the fields that hold the identity of another object."""
+def _links(model: type[Any]) -> tuple[Callable[[Any], Iterable[Identity]], tuple[str, ...]]:
+    """Return what tells the references of a kind's objects, and the fields that hold the identity of another object."""
     links = (Identity, Identity | None)
-    return tuple(name for name, hint in get_type_hints(model).items() if hint in links and name != "id")
+    names = tuple(name for name, hint in get_type_hints(model).items() if hint in links and name != "id")
+    return KIND_OF[model].references, names

@@ -164,8 +164,10 @@ _REQUIRED = NotNull()
 
 def _serial(scope: Scope, node: Field) -> str | None:
     name = node.type
-    plain = not (name.quoted or name.schema or name.many or name.array or name.name in scope.named_types)
-    return types.SERIALS.get(name.name.lower()) if plain else None
+    serial = types.SERIALS.get(name.name.lower())
+    if serial is None or name.quoted or name.schema or name.many or name.array or name.name in scope.named_types:
+        return None
+    return serial
 
 
 def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
