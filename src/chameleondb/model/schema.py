@@ -30,7 +30,8 @@ class Unmodelled:
 
     type: str  # PostgreSQL's word, e.g. "trigger"
     identity: str  # pg_identify_object's text
-    definition: str = ""  # as PostgreSQL prints it; empty where it has no function for that
+    definition: str = ""  # what it is, in words that are equal where two of them are alike; empty where nobody knows
+    parts: tuple[str, ...] = ()  # what it has of its own, such as a table's constraints
 
     @property
     def statement(self) -> str | None:
@@ -40,6 +41,10 @@ class Unmodelled:
         if self.type in ("view", "materialized view"):
             return f"CREATE {self.type.upper()} {self.identity} AS {self.definition}"
         return self.definition if self.definition.startswith("CREATE ") else None
+
+    def covers(self, said: Unmodelled) -> bool:
+        """Whether it is what is said, perhaps with parts that nobody speaks of."""
+        return self.definition == said.definition and set(said.parts) <= set(self.parts)
 
     @property
     def key(self) -> tuple[str, str]:

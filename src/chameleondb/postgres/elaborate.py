@@ -295,6 +295,6 @@ def _identify(connection: Connection, made: set[tuple[str, int]]) -> list[tuple[
 
 
 def unplanned(source: Iterable[Unmodelled], target: Iterable[Unmodelled]) -> list[Unmodelled]:
-    """Return the target's unmodelled objects that the source has with another definition."""
+    """Return the target's unmodelled objects that the source has with another definition, or lacking a part."""
     known = {u.key: u for u in source}
-    return [u for u in target if u.key in known and known[u.key].definition != u.definition]
+    return [u for u in target if u.key in known and not known[u.key].covers(u)]

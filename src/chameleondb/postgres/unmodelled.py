@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Unmodelled
+from chameleondb.postgres.definitions import PARTS, definition
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.traits import read_traits
 
@@ -74,26 +75,6 @@ _PARTS = """
                WHERE o.catalog = 'pg_class' AND s.oid = o.objid AND s.relkind = 'S'))))"""
 
 
-# Compared to see whether the database has what an sql block says; the empty search_path makes the text exact.
-_DEFINITION = """CASE
-         WHEN o.catalog = 'pg_proc'
-         THEN (SELECT CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
-                 FROM pg_catalog.pg_proc p WHERE p.oid = o.objid)
-         WHEN o.catalog = 'pg_class' THEN (SELECT CASE WHEN c.relkind IN ('v', 'm')
-                                                       THEN pg_catalog.pg_get_viewdef(c.oid) END
-                                             FROM pg_catalog.pg_class c WHERE c.oid = o.objid)
-         WHEN o.catalog = 'pg_trigger' THEN pg_catalog.pg_get_triggerdef(o.objid)
-         WHEN o.catalog = 'pg_rewrite' THEN pg_catalog.pg_get_ruledef(o.objid)
-         WHEN o.catalog = 'pg_statistic_ext' THEN pg_catalog.pg_get_statisticsobjdef(o.objid)
-         WHEN o.catalog = 'pg_type'
-         THEN (SELECT pg_catalog.concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod), t.typdefault,
-                      CASE WHEN t.typnotnull THEN 'NOT NULL' END,
-                      (SELECT pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname)
-                         FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid))
-                 FROM pg_catalog.pg_type t WHERE t.oid = o.objid AND t.typtype = 'd')
-       END"""
-
-
 # Per catalog: rows that are parts of something else by their nature, left out before anything is compared.
 _WHOLE = {
     "pg_subscription": "subdbid = (SELECT d.oid FROM pg_catalog.pg_database d"
@@ -121,8 +102,9 @@ def _candidates() -> str:
     return " UNION ALL ".join(branches)
 
 
-_DESCRIBE = f"""
-    SELECT i.type, i.identity, {_DEFINITION}
+def _describe(server_version: int) -> str:
+    return f"""
+    SELECT i.type, i.identity, {definition(server_version)}, {PARTS}
       FROM (SELECT u.catalog, ('pg_catalog.' || u.catalog)::regclass::oid AS classid, u.objid
               FROM unnest(%(catalogs)s::text[], %(oids)s::oid[]) u (catalog, objid)) o
      CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
@@ -144,8 +126,9 @@ def _described(connection: Connection, rest: list[tuple[str, int]]) -> Iterator[
     if not rest:
         return
     parameters = {"catalogs": [catalog for catalog, _ in rest], "oids": [oid for _, oid in rest]}
-    for row in connection.execute(_DESCRIBE.encode(), parameters):
-        yield Unmodelled(row[0], row[1] or "", row[2] or "")
+    query = _describe(connection.info.server_version)
+    for row in connection.execute(query.encode(), parameters):
+        yield Unmodelled(row[0], row[1] or "", row[2] or "", tuple(row[3] or ()))
 
 
 def read_oids(connection: Connection) -> set[tuple[str, int]]:

@@ -28,6 +28,7 @@ from chameleondb.planner.plan import Plan, make_plan
 from chameleondb.planner.rights import needs
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
+from chameleondb.postgres.dependents import read_beside
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.rights import read_lacks
@@ -203,7 +204,8 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     present = [block.sql for block in what.blocks if block.keys and block not in missing]
     texts = [*(v.sql for v in needed), *(u.statement for u in what.source.unmodelled), *present]
     carried = [SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None]
-    return prove(what.plan, what.source, what.target, carried, open_shadow, namespaces, whole=bool(missing))
+    beside = functools.partial(read_beside, connection)
+    return prove(what.plan, what.source, what.target, carried, beside, open_shadow, namespaces, whole=bool(missing))
 
 
 def missing_rights(connection: Connection, plan: Plan) -> tuple[str, ...]:

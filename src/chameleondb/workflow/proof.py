@@ -6,7 +6,7 @@ proof holds for structure; what the rows say is known only when the plan runs.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 
 from chameleondb.diff import Action, diff
 from chameleondb.errors import DatabaseError, PlanError
@@ -28,6 +28,7 @@ def prove(
     source: Schema,
     target: Schema,
     carried: Iterable[SqlBlock],
+    beside: Callable[[Iterable[Identity]], Set[Identity]],
     open_shadow: OpenShadow,
     namespaces: tuple[str, ...],
     *,
@@ -35,12 +36,14 @@ def prove(
 ) -> str | None:
     """Run the plan on a copy and compare. Return None if it is proven, or why it could not be tried.
 
-    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything.
+    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything. `carried`
+    are statements that make views and the like, and `beside` tells what those over some tables use besides.
 
     Raises: PlanError CHM1006 if a statement fails, CHM1007 if the plan leads elsewhere.
     """
     touched = _touched(plan)
     near = touched | _referred_to(plan, target) | _in_the_way(plan, source)
+    near |= beside(i for i in touched if i.space == "relation")
     copied = source.objects if whole else _copied(source, near)
     extensions = frozenset(i.name for s in (source, target) for i in s.objects if i.space == "extension")
     with open_shadow(extensions) as connection:
