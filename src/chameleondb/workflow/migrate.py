@@ -39,7 +39,7 @@ from chameleondb.workflow.cache import DAMAGED, Cache
 from chameleondb.workflow.compare import compare
 from chameleondb.workflow.edit import edit_since
 from chameleondb.workflow.elaboration import Desired, Elaboration, Elaborator, OpenShadow
-from chameleondb.workflow.proof import prove
+from chameleondb.workflow.proof import Surroundings, prove
 from chameleondb.workflow.settled import Settled, read_moment, settle
 from chameleondb.workflow.settled import recall as settled_at
 from chameleondb.workflow.source import Files
@@ -203,9 +203,11 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     missing = _missing(what.blocks, what.source)
     present = [block.sql for block in what.blocks if block.keys and block not in missing]
     texts = [*(v.sql for v in needed), *(u.statement for u in what.source.unmodelled), *present]
-    carried = [SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None]
-    beside = functools.partial(read_beside, connection)
-    return prove(what.plan, what.source, what.target, carried, beside, open_shadow, namespaces, whole=bool(missing))
+    around = Surroundings(
+        statements=tuple(SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None),
+        beside=functools.partial(read_beside, connection),
+    )
+    return prove(what.plan, what.source, what.target, around, open_shadow, namespaces, whole=bool(missing))
 
 
 def missing_rights(connection: Connection, plan: Plan) -> tuple[str, ...]:

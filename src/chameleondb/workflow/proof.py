@@ -7,6 +7,7 @@ proof holds for structure; what the rows say is known only when the plan runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from chameleondb.diff import Action, diff
 from chameleondb.errors import DatabaseError, PlanError
@@ -23,12 +24,19 @@ from chameleondb.postgres.session import Connection
 from chameleondb.workflow.elaboration import OpenShadow
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What no kind models and may be in the way: the statements that make it, and what it uses beside some tables."""
+
+    statements: tuple[SqlBlock, ...]
+    beside: Callable[[Iterable[Identity]], Set[Identity]]
+
+
 def prove(
     plan: Plan,
     source: Schema,
     target: Schema,
-    carried: Iterable[SqlBlock],
-    beside: Callable[[Iterable[Identity]], Set[Identity]],
+    around: Surroundings,
     open_shadow: OpenShadow,
     namespaces: tuple[str, ...],
     *,
@@ -36,18 +44,17 @@ def prove(
 ) -> str | None:
     """Run the plan on a copy and compare. Return None if it is proven, or why it could not be tried.
 
-    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything. `carried`
-    are statements that make views and the like, and `beside` tells what those over some tables use besides.
+    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything.
 
     Raises: PlanError CHM1006 if a statement fails, CHM1007 if the plan leads elsewhere.
     """
     touched = _touched(plan)
     near = touched | _referred_to(plan, target) | _in_the_way(plan, source)
-    near |= beside(i for i in touched if i.space == "relation")
+    near |= around.beside(i for i in touched if i.space == "relation")
     copied = source.objects if whole else _copied(source, near)
     extensions = frozenset(i.name for s in (source, target) for i in s.objects if i.space == "extension")
     with open_shadow(extensions) as connection:
-        made = elaborate(connection, copied, tuple(carried), KIND_OF, namespaces, lenient=True)
+        made = elaborate(connection, copied, around.statements, KIND_OF, namespaces, lenient=True)
         if made.failures:
             return f"the copy could not be made: {made.failures[0].error.message}"
         _run(plan, connection, _left_alone(plan, source, touched))
