@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from chameleondb.names import Identity, relation
 from chameleondb.postgres.session import Connection, translated
 
-# Upwards from the tables to whatever is made over them, be it over several views; then down again to what all that uses.
-# A view depends on nothing itself: its rule does (manual, 51.45).
+# Upwards from the tables to whatever is made over them, be it over several views; then down to what all that uses. A
+# view depends on nothing itself: its rule does (manual, pg_rewrite).
 _BESIDE = """
     WITH RECURSIVE uses (classid, objid, refclassid, refobjid) AS MATERIALIZED (
         SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_catalog.pg_class'::regclass::oid END,
@@ -39,7 +39,7 @@ _BESIDE = """
 
 
 def read_beside(connection: Connection, relations: Iterable[Identity]) -> frozenset[Identity]:
-    """Return the given relations, and the tables and sequences that are used by what uses these. Raises: DatabaseError."""
+    """Return these relations, and the tables and sequences that are used by what uses them. Raises: DatabaseError."""
     paths = [identity.path for identity in relations]
     with translated():
         rows = connection.execute(_BESIDE.encode(), [[schema for schema, _ in paths], [name for _, name in paths]])
