@@ -307,6 +307,7 @@ def _texts(entry: Entry) -> tuple[str, ...]:
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_DURATION_MAX_S = 24 * 24 * 3600.0  # it counts milliseconds in 31 bits
 _SIZES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 _QUANTITY = re.compile(r"(\d+)\s*([A-Za-z]+)")
 
@@ -315,7 +316,10 @@ def _duration(entry: Entry) -> float:
     found = _QUANTITY.fullmatch(str(entry.value).strip())
     if found is None or found[2] not in _UNITS or int(found[1]) == 0:
         raise _wrong(entry, "a duration such as 100ms, 5s, 2min or 1h")
-    return int(found[1]) * _UNITS[found[2]]
+    seconds = int(found[1]) * _UNITS[found[2]]
+    if seconds > _DURATION_MAX_S:
+        raise _wrong(entry, "a duration of 24 days at most, which is what PostgreSQL takes")
+    return seconds
 
 
 def _size(entry: Entry) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from chameleondb.errors import DatabaseError
+from chameleondb.errors import DatabaseError, LockNotAcquired
 from chameleondb.kinds import KINDS
 from chameleondb.postgres import catalog
 from chameleondb.postgres.catalog import read_schema
@@ -96,3 +96,14 @@ def test_what_is_no_change_stops_nobody(
     before = read_schema(connection, KINDS)
     meanwhile([statement] * 2)
     assert read_schema(connection, KINDS) == before
+
+
+def test_who_lets_nobody_read_is_named(connection: Connection, database: str) -> None:
+    connection.execute("SET lock_timeout = '100ms'")
+    with psycopg.connect(database, application_name="nightly load") as other:
+        other.execute("LOCK TABLE posts")
+        with pytest.raises(
+            LockNotAcquired, match=r"the schema cannot be read: a table is locked by process \d+ .*load"
+        ):
+            read_schema(connection, KINDS)
+    assert read_schema(connection, KINDS).objects

@@ -229,6 +229,7 @@ def test_keys_that_never_did_anything_are_said_once(tmp_path: Path) -> None:
         ("schema:\n  paths: 7\n", ":2:3: `schema.paths` must be a list of paths"),
         ("database:\n  url: [a]\n", ":2:3: `database.url` must be a text"),
         ("migration:\n  lock_timeout: 5\n", ":2:3: `migration.lock_timeout` must be a duration"),
+        ("migration:\n  lock_timeout: 600h\n", ":2:3: `migration.lock_timeout` must be a duration of 24 days at most"),
         ("migration:\n  small_table: big\n", ":2:3: `migration.small_table` must be a size"),
         ("schema:\n  paths: [a]\n  paths: [b]\n", ":3:3: `schema.paths` stands here twice"),
         ("- a\n", ":1:1: expected `key: value` lines"),

@@ -167,7 +167,7 @@ class Executor:
             raise LockNotAcquired(
                 "CHM4022",
                 f"no lock within {self.patience.deadline_s:g} s and {tries.count} attempts{who}",
-                hint="end the transaction that is in the way, or try at a quieter time; this step changed nothing",
+                hint="end the transaction that is in the way, or try at a quieter time",
                 sqlstate=error.sqlstate,
                 statement=step.sql,
             ) from None

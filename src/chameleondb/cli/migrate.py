@@ -33,6 +33,7 @@ class _Options:
     apply: bool
     allow: tuple[str, ...]
     plan: str | None
+    registered: bool
     adopt: bool
     skip_verification: bool
     no_cache: bool
@@ -49,6 +50,7 @@ class _Options:
     help="Consent to a destructive step, e.g. drops-data:users.age; '*' for all. Repeatable.",
 )
 @click.option("--plan", metavar="HASH", help="Apply only if the plan has this hash (from --dry-run).")
+@click.option("--registered", is_flag=True, help="Apply only what the vault has as a version; for CI.")
 @click.option("--adopt", is_flag=True, help="The database is a copy, or was restored: go on with it as it is.")
 @click.option("--skip-verification", is_flag=True, help="Apply in spite of violations; in emergency mode only.")
 @click.option("--no-cache", is_flag=True, help="Let PostgreSQL elaborate the whole schema anew.")
@@ -67,8 +69,8 @@ def command(app: App, /, **values: Any) -> int:
         raise UsageError("CHM0516", "--check, --dry-run and --apply exclude each other")
     if options.apply:
         return _apply(app, options)
-    if options.allow or options.plan is not None or options.adopt or options.skip_verification:
-        raise UsageError("CHM0517", "--allow, --plan, --adopt and --skip-verification go with --apply")
+    if options.allow or options.plan is not None or options.registered or options.adopt or options.skip_verification:
+        raise UsageError("CHM0517", "--allow, --plan, --registered, --adopt and --skip-verification go with --apply")
     connection = app.connect(purpose="migrate", read_only=True)
     interrupted = _verify(app, connection)
     what, files = preview_of(app, connection, use_cache=not options.no_cache, recall=True)
@@ -139,6 +141,7 @@ def _apply(app: App, options: _Options) -> int:
                 say,
                 consent=lambda plan: _consent(app.out, plan, options.allow),
                 reviewed=options.plan,
+                only_registered=options.registered,
             )
     if app.out.json_wanted:
         facts = {"version": version.label, "version_id": version.id} if version else {"version": None}

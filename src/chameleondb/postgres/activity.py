@@ -62,6 +62,17 @@ def lock_holders(connection: Connection, wanted: Sequence[tuple[str, LockMode]])
     return Blockers(str(_Process(*rows[0][1:])), _deadlock_timeout(connection) + _MARGIN_S if can_be_ended else None)
 
 
+def who_keeps_from_reading(connection: Connection) -> str | None:
+    """Return who has locked a table of the database so that nobody may even read it. Raises: DatabaseError."""
+    return _first_process(
+        connection,
+        "a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l"
+        " WHERE l.granted AND l.mode = %s AND l.relation >= 16384 AND l.database = (SELECT d.oid"
+        " FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
+        _spelled(LockMode.ACCESS_EXCLUSIVE),
+    )
+
+
 def _spelled(mode: LockMode) -> str:
     """Return a mode as pg_locks has it."""
     return f"{mode.label.title().replace(' ', '')}Lock"

@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from chameleondb.errors import DatabaseError
+from chameleondb.errors import DatabaseError, LockNotAcquired
 from chameleondb.kind import Kind
 from chameleondb.model.oids import Oids
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import DEFAULT_NAMESPACE, Identity
+from chameleondb.postgres.activity import who_keeps_from_reading
 from chameleondb.postgres.changed import read_changes
 from chameleondb.postgres.encoding import INVALID_BYTES, not_utf8
 from chameleondb.postgres.ledger.tables import IS_THERE
@@ -40,10 +41,19 @@ def read_schema(
     """Return what the database holds in the given schemas; with `tables`, of tables only those.
 
     What others change meanwhile is read again. Raises: DatabaseError, with the missing right named; CHM4024 if they do
-    not come to an end; CHM4017 for text that is not UTF-8.
+    not come to an end; CHM4017 for text that is not UTF-8; LockNotAcquired, since to print an expression PostgreSQL
+    locks its table.
     """
     try:
         return _read_at_rest(connection, list(kinds), namespaces, unmodelled=unmodelled, tables=tables)
+    except LockNotAcquired as error:
+        who = who_keeps_from_reading(connection)
+        raise LockNotAcquired(
+            error.code,
+            f"the schema cannot be read: {'a table is locked by ' + who if who else error.message}",
+            hint="wait for it, or end it; then run this again: nothing was changed",
+            sqlstate=error.sqlstate,
+        ) from None
     except DatabaseError as error:
         if error.sqlstate == INVALID_BYTES:
             raise not_utf8(connection, error) from None

@@ -322,7 +322,7 @@ def _may_be_left(what: Preview) -> frozenset[Identity]:
 
 def _what_stays(plan: Plan) -> str:
     if len(plan.groups) == 1 and plan.groups[0].transactional:
-        return "nothing was changed"
+        return "nothing was changed in the database, and the next --apply tries it again"
     return "what was committed before stays; with the cause mended, the next --apply goes on from there"
 
 

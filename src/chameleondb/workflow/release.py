@@ -20,7 +20,7 @@ from typing import Protocol
 from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
 from chameleondb.config import Project
-from chameleondb.errors import ChameleonError, IntegrityError, StalePlan
+from chameleondb.errors import ChameleonError, IntegrityError, PlanError, StalePlan
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
@@ -287,11 +287,12 @@ class Release:
         *,
         consent: Callable[[Plan], Iterable[str]],
         reviewed: str | None = None,
+        only_registered: bool = False,
     ) -> Version | None:
         """Bring the database to what the files say; return the version, or None if it is there already.
 
         `consent` returns the consents to what a plan destroys, or raises; `reviewed` is the hash that the plan must
-        have.
+        have. With `only_registered`, no version is made.
 
         Raises: ConsentNeeded, StalePlan, ModeError, PlanError, LockNotAcquired, DatabaseError; CHM2040 without receipt.
         """
@@ -301,6 +302,12 @@ class Release:
         decision = decide(self.history, self.head, what, followed, content.is_version)
         if decision.case is Case.NOTHING:
             return None
+        if only_registered and decision.case is Case.REGISTER:
+            raise PlanError(
+                "CHM1015",
+                "the schema files say something that is no version of the vault, and with --registered none is made",
+                hint="apply them to a database of your own first, and commit .chameleon together with the schema",
+            )
         allowed = tuple(consent(what.plan))
         what.plan.require_consent(allowed)
         self.authorize(what)

@@ -40,6 +40,7 @@ from chameleondb.workflow.pins import Pins, Seen
 
 NO_VAULT = "none"  # in rows written by a program that keeps no vault
 _PULL = "git pull, and if both branches made a version, `chameleon vault rebase`"
+_LOST = 'if no clone has it any more: docs/debugging.md, "A version that nobody has"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +225,7 @@ def _anchors(history: History, rows: Iterable[Row]) -> Iterator[Finding]:
                 message=f"the database knows a log of at least {row.log_seq} lines",
                 expected=f"{row.log_seq} lines",
                 actual=f"{len(history.lines)} lines",
-                hint=f"get the newest vault: {_PULL}; or {RESTORE}",
+                hint=f"get the newest vault: {_PULL}; or {RESTORE}; {_LOST}",
             )
             return
         line = history.lines[row.log_seq - 1]
@@ -248,7 +249,7 @@ def _unknown_versions(history: History, rows: Iterable[Row]) -> Iterator[Finding
                 place=f"ledger row {row.seq}",
                 message="a version is applied that the vault does not have",
                 actual=f"version {row.version_id}",
-                hint=f"another branch was applied to this database: {_PULL}",
+                hint=f"another branch was applied to this database: {_PULL}; {_LOST}",
             )
             return
 
