@@ -20,8 +20,8 @@ from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, former_places
-from chameleondb.renames import Rename, follow_all, order_renames
+from chameleondb.names import Identity
+from chameleondb.renames import Rename, declared_renames, effective, follow_all, names_in, order_renames
 from chameleondb.steps import Hazard, HazardName, Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -92,7 +92,7 @@ def pair(
     `managed` gives the identities that the current version holds; it is asked only if something could be dropped, or
     gets a name that nobody has asked for.
     """
-    declared, blocked = _declared_renames(source, target, hints or {}, kinds)
+    declared, blocked = declared_renames(source, target, hints or {}, kinds)
     before, source = source, follow_all(source, {r.old: r.new for r in declared}, kinds)
     inferred = _inferred_renames(source, target, kinds)
     former = {r.new: r.old for r in declared}
@@ -160,77 +160,6 @@ def present_name(identity: Identity, source: Schema, former: Mapping[Identity, I
     return Identity(identity.space, (moved.path[0], *identity.path[1:])) if moved else identity
 
 
-def unfollowed(hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple[str, ...]]) -> dict[Identity, Hint]:
-    """Forget each `was` that has been `followed` already: a swap must not be undone by the next run.
-
-    What it lies in may be called otherwise since.
-    """
-
-    def is_followed(identity: Identity, was: tuple[str, ...]) -> bool:
-        holder = identity.holder
-        former = (place for name in hints.get(holder, Hint()).was for place in former_places(holder, name))
-        places = (identity, *(Identity(identity.space, (*place.path, identity.name)) for place in former))
-        return any(followed.get(place) == was for place in places)
-
-    return {i: replace(h, was=()) if h.was and is_followed(i, h.was) else h for i, h in hints.items()}
-
-
-def _declared_renames(
-    source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds
-) -> tuple[list[Rename], list[Rename]]:
-    """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away.
-
-    The second list has those whose old name exists and is declared no more, but whose new name is taken.
-    """
-    wanted = {i: hint.was for i, hint in hints.items() if hint.was}
-    if not wanted:
-        return [], []
-    present, future = _names(source, kinds), _names(target, kinds)
-    moved: dict[Identity, Identity] = {}
-    blocked: list[Rename] = []
-    for space in ("type", "relation", "column", "label"):
-        found: dict[Identity, Identity] = {}
-        parents = {new: old for old, new in moved.items()}
-        for new, names in wanted.items():
-            if new.space != space or new not in future:
-                continue
-            holder = parents.get(new.holder, new.holder) if space in ("column", "label") else None
-            for name in names:
-                if holder and name == new.name:
-                    break  # only the holder is renamed
-                olds = [Identity(space, (*holder.path, name))] if holder else former_places(new, name)
-                old = next((i for i in olds if i in present and _are_of_one_kind(source.get(i), target.get(new))), None)
-                if old is not None:
-                    found[old] = new
-                    break
-        effective = _effective(found, present)
-        blocked += [Rename(o, n) for o, n in found.items() if o != n and o not in effective and o not in future]
-        moved.update(effective)
-    return [Rename(old, new) for old, new in moved.items()], blocked
-
-
-def _are_of_one_kind(old: Object | None, new: Object | None) -> bool:
-    """Whether one could become the other by a new name; a sequence that is called like a former table is none."""
-    return old is None or new is None or type(old) is type(new)
-
-
-def _names(schema: Schema, kinds: Kinds) -> set[Identity]:
-    """Return what can be renamed: every object, and every part of one."""
-    parts = ((kinds[type(o)].parts, o) for o in schema.objects.values())
-    return {*schema.objects, *(part for of, obj in parts if of is not None for part in of(obj))}
-
-
-def _effective(found: Mapping[Identity, Identity], present: Container[Identity]) -> dict[Identity, Identity]:
-    """Leave out renames whose new name is taken by something that stays where it is."""
-    effective = {o: n for o, n in found.items() if o != n}
-    while True:
-        blocked = [o for o, n in effective.items() if n in present and n not in effective]
-        if not blocked:
-            return effective
-        for old in blocked:
-            del effective[old]
-
-
 def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rename]:
     """Pair objects below one parent that differ in nothing but a name that carries no data.
 
@@ -255,13 +184,13 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
         olds = free.get(payload(obj))
         if olds:
             pairs[olds.pop(0)] = obj.id
-    return [Rename(old, new) for old, new in _effective(pairs, source.objects).items()]
+    return [Rename(old, new) for old, new in effective(pairs, source.objects).items()]
 
 
 def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
     source, target = pairing.before, pairing.target
     former = {r.new: r.old for r in pairing.renames}
-    names = _names(target, kinds) if former else set()
+    names = names_in(target, kinds) if former else set()
     untold = dict(pairing.named_anew)
     for rename in order_renames(pairing.renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)

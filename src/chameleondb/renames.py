@@ -1,18 +1,19 @@
-"""Renames: carrying new names through a schema, and ordering the statements so that chains and swaps work."""
+"""Renames: which were declared, what they mean for a schema, and an order of statements for chains and swaps."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.kind import Kind
+from chameleondb.model.declared import Hint
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, name_aside
+from chameleondb.names import Identity, former_places, name_aside
 from chameleondb.steps import Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -32,6 +33,107 @@ class RenameStep:
 
     final: Identity
     step: Step
+
+
+def unfollowed(
+    hints: Mapping[Identity, Hint], followed: Mapping[Identity, tuple[str, ...]], known: Container[Identity]
+) -> dict[Identity, Hint]:
+    """Forget each `was` that has been `followed` already: a swap must not be undone by the next run.
+
+    `known` is what the version has that followed them. There, what lies in something that is renamed only now lies
+    below the former name of that.
+    """
+    found: dict[Identity, Identity] = {}
+    for new, hint in hints.items():
+        if new.space in ("relation", "type") and hint.was != followed.get(new):
+            old = next((i for name in hint.was for i in former_places(new, name) if i in known), None)
+            if old is not None:
+                found[old] = new
+    former = {new: old for old, new in effective(found, known).items()}
+
+    def is_followed(identity: Identity, was: tuple[str, ...]) -> bool:
+        place = _below(identity, former) if identity.space in _PARTS else identity
+        return followed.get(place) == was
+
+    return {i: replace(h, was=()) if h.was and is_followed(i, h.was) else h for i, h in hints.items()}
+
+
+_PARTS = ("column", "label")
+"""What lies in something that may be renamed, too."""
+
+
+def _below(part: Identity, holders: Mapping[Identity, Identity]) -> Identity:
+    """Return what a part is called if what it lies in is called as `holders` say."""
+    holder = holders.get(part.holder)
+    return part if holder is None else Identity(part.space, (*holder.path, part.name))
+
+
+def declared_renames(
+    source: Schema, target: Schema, hints: Mapping[Identity, Hint], kinds: Kinds
+) -> tuple[list[Rename], list[Rename]]:
+    """Follow each `was` whose old name exists and whose new name does not, or is itself being renamed away.
+
+    The second list has those whose old name exists and is declared no more, but whose new name is taken. What lies in
+    something is looked for, and can be in the way, below the name that this has in `source`.
+    """
+    wanted = {i: hint.was for i, hint in hints.items() if hint.was}
+    if not wanted:
+        return [], []
+    present, future = names_in(source, kinds), names_in(target, kinds)
+    moved: dict[Identity, Identity] = {}
+    blocked: list[Rename] = []
+    for space in ("type", "relation", *_PARTS):
+        holders = {new: old for old, new in moved.items()} if space in _PARTS else {}
+        found: dict[Identity, Identity] = {}
+        final: dict[Identity, Identity] = {}
+        for new, names in wanted.items():
+            if new.space != space or new not in future or _lies_in_new(new, moved, holders):
+                continue
+            place = _below(new, holders)
+            there = (i for i in _former_names(place, names) if i in present)
+            old = next((i for i in there if _alike(source.get(i), target.get(new))), None)
+            if old is not None:
+                found[old], final[place] = place, new
+        followed = effective(found, present)
+        left = {o: n for o, n in found.items() if o != n and o not in followed}
+        blocked += [Rename(o, final[n]) for o, n in left.items() if _below(o, moved) not in future]
+        moved.update((o, final[n]) for o, n in followed.items())
+    return [Rename(old, new) for old, new in moved.items()], blocked
+
+
+def _lies_in_new(part: Identity, moved: Container[Identity], holders: Container[Identity]) -> bool:
+    """Whether a part lies in something new, which is called as something was that is called otherwise now."""
+    return part.space in _PARTS and part.holder in moved and part.holder not in holders
+
+
+def _former_names(place: Identity, names: Iterable[str]) -> Iterator[Identity]:
+    """Yield what something may have been called, up to its present name: then only what it lies in is renamed."""
+    for name in names:
+        if place.space in _PARTS and name == place.name:
+            return
+        yield from former_places(place, name)
+
+
+def _alike(old: Object | None, new: Object | None) -> bool:
+    """Whether one could become the other by a new name; a sequence that is called like a former table is none."""
+    return old is None or new is None or type(old) is type(new)
+
+
+def names_in(schema: Schema, kinds: Kinds) -> set[Identity]:
+    """Return what can be renamed: every object, and every part of one."""
+    parts = ((kinds[type(o)].parts, o) for o in schema.objects.values())
+    return {*schema.objects, *(part for of, obj in parts if of is not None for part in of(obj))}
+
+
+def effective(found: Mapping[Identity, Identity], present: Container[Identity]) -> dict[Identity, Identity]:
+    """Leave out renames whose new name is taken by something that stays where it is."""
+    effective = {o: n for o, n in found.items() if o != n}
+    while True:
+        blocked = [o for o, n in effective.items() if n in present and n not in effective]
+        if not blocked:
+            return effective
+        for old in blocked:
+            del effective[old]
 
 
 def follow_all(source: Schema, ids: Mapping[Identity, Identity], kinds: Kinds) -> Schema:

@@ -317,6 +317,64 @@ def test_columns_that_swapped_stay_where_they_are_when_their_table_is_renamed(db
         assert db.rows(f"SELECT a, b FROM {name}") == [(6, 5)]
 
 
+def test_columns_swap_in_tables_that_swap(db: Database) -> None:
+    fields = "a: int?", "b: int?"
+    db.run(_table(*fields) + _table(*fields, name="u"))
+    db.execute("INSERT INTO t VALUES (1, 2, 3)", "INSERT INTO u VALUES (7, 8, 9)")
+    swapped = _table(*fields, was='was "u"') + _table("a: int? was b", "b: int? was a", name="u", was='was "t"')
+    for _ in range(2):
+        db.migrate(swapped)
+        assert db.rows("SELECT a, b FROM u") == [(3, 2)]
+        assert db.rows("SELECT a, b FROM t") == [(8, 9)]
+    again = _table("a: int? was b", "b: int? was a", was='was ("v", "u")') + _table(
+        "a: int? was b", "b: int? was a", name="u", was='was "t"'
+    )
+    for _ in range(2):
+        db.migrate(again)
+        assert db.rows("SELECT a, b FROM u") == [(3, 2)]
+        assert db.rows("SELECT a, b FROM t") == [(9, 8)]
+
+
+def test_columns_swap_in_a_chain_of_tables(db: Database) -> None:
+    db.run(_table("a: int", "b: string") + _table("c: int", name="u"))
+    db.execute("INSERT INTO t VALUES (1, 2, 'x')", "INSERT INTO u VALUES (7, 8)")
+    chain = _table("c: int", name="v", was='was "u"') + _table(
+        "a: string was b", "b: int was a", name="u", was='was "t"'
+    )
+    for _ in range(2):
+        db.migrate(chain)
+        assert db.rows("SELECT a, b FROM u") == [("x", 2)]
+        assert db.rows("SELECT c FROM v") == [(8,)]
+
+
+def test_a_column_is_renamed_where_another_table_had_its_new_name(db: Database) -> None:
+    db.run(_table("x: string?") + _table("title: string?", name="u"))
+    db.execute("INSERT INTO t VALUES (1, 'a')", "INSERT INTO u VALUES (7, 'b')")
+    db.migrate(
+        _table("title: string?", name="v", was='was "u"') + _table("title: string? was x", name="u", was='was "t"')
+    )
+    assert db.rows("SELECT title FROM u") == [("a",)]
+    assert db.rows("SELECT title FROM v") == [("b",)]
+
+
+def test_a_new_table_has_nothing_of_the_one_that_had_its_name(db: Database) -> None:
+    db.run(_table("x: string?"))
+    db.execute("INSERT INTO t VALUES (1, 'a')")
+    db.migrate(_table("x: string?", name="u", was='was "t"') + _table("y: string? was x"))
+    assert db.rows("SELECT x FROM u") == [("a",)]
+    assert db.rows("SELECT y FROM t") == []
+
+
+def test_labels_swap_in_types_that_swap(db: Database) -> None:
+    users = _table("m: Mood", "k: Kind")
+    db.run("enum Mood { up, down }\nenum Kind { up, down }\n" + users)
+    db.execute("INSERT INTO t VALUES (1, 'up', 'down')")
+    swapped = "enum Kind was Mood { down was up, up was down }\nenum Mood was Kind { up, down }\n"
+    for _ in range(2):
+        db.migrate(swapped + users.replace("m: Mood", "m: Kind").replace("k: Kind", "k: Mood"))
+        assert db.rows("SELECT m::text, k::text FROM t") == [("down", "down")]
+
+
 def _moods(labels: str, name: str = "Mood") -> str:
     return f"enum {name} {{ {labels} }}\n" + _table(f"m: {name}", "check (m <> 'up'::mood or id > 0)")
 

@@ -367,6 +367,13 @@ def test_what_others_hold_on_to_is_known_before_anything_runs(how: str, database
         db.migrate(after)
 
 
+def test_a_key_changes_its_type_under_a_table_that_nobody_declared(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate("entity User { id: int primary }")
+    db.execute("CREATE TABLE theirs (id int PRIMARY KEY, user_id int REFERENCES users (id))")
+    assert db.migrate("entity User { id: bigint primary }") == ["ALTER TABLE users ALTER COLUMN id TYPE BIGINT"]
+
+
 OVER_BOTH = {
     "view": "CREATE VIEW titles AS SELECT f.title, a.name FROM films f JOIN actors a ON a.id = f.actor",
     "view of a view": """

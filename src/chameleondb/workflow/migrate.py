@@ -16,7 +16,7 @@ from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
 from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
-from chameleondb.diff import Action, Change, unfollowed
+from chameleondb.diff import Action, Change
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, NotSupported, PlanError, StalePlan, UsageError
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
@@ -34,6 +34,7 @@ from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, 
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
+from chameleondb.renames import unfollowed
 from chameleondb.steps import Step
 from chameleondb.workflow.cache import DAMAGED, Cache
 from chameleondb.workflow.compare import compare
@@ -328,7 +329,9 @@ def _what_stays(plan: Plan) -> str:
 
 def _unfollowed(hints: Mapping[Identity, Hint], version: Callable[[], Version]) -> Mapping[Identity, Hint]:
     """Forget what the version at the head has followed; it is read only if there is anything to forget."""
-    return unfollowed(hints, version().followed) if any(hint.was for hint in hints.values()) else hints
+    return (
+        unfollowed(hints, version().followed, version().objects) if any(hint.was for hint in hints.values()) else hints
+    )
 
 
 def _rounds(desired: Desired, source: Schema) -> Rounds:

@@ -10,12 +10,12 @@ from typing import Any
 
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, plain, restore, schema_hash, sha256
-from chameleondb.diff import unfollowed
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
+from chameleondb.renames import unfollowed
 from chameleondb.vault.history import History, Version
 from chameleondb.vault.layout import label
 from chameleondb.vault.snapshot import Snapshot
@@ -130,8 +130,9 @@ def _steps(plan: Plan) -> list[Mapping[str, Any]]:
 def _summary(before: Snapshot | None, content: Content) -> str:
     if before is None:
         return INITIAL
-    hints = unfollowed(content.files.declared.hints, _followed(before))
-    changes = changes_between(schema_of(before), content.what.target, hints)
+    source = schema_of(before)
+    hints = unfollowed(content.files.declared.hints, _followed(before), source.objects)
+    changes = changes_between(source, content.what.target, hints)
     text = summarize(changes, {**entities_of(before), **content.entities})
     if text:
         return text
@@ -152,7 +153,7 @@ def entities_of(snapshot: Snapshot) -> dict[Identity, str]:
 def changed_lines(before: Snapshot | None, snapshot: Snapshot) -> tuple[Line, ...]:
     """Return a line for every change from the version before to this one."""
     source, followed = (schema_of(before), _followed(before)) if before else (Schema(), {})
-    hints = unfollowed({i: Hint(was=names) for i, names in _followed(snapshot).items()}, followed)
+    hints = unfollowed({i: Hint(was=names) for i, names in _followed(snapshot).items()}, followed, source.objects)
     return describe(Plan(changes=changes_between(source, schema_of(snapshot), hints)))
 
 
