@@ -11,8 +11,7 @@ ChameleonError
 │  └─ LockNotAcquired     a lock was not free in time                             7
 ├─ ModeError              the mode forbids it, or the password is wrong           4
 ├─ IntegrityError         the vault or the ledger was changed; carries findings   5
-├─ StalePlan              the database changed since the plan was made            6
-└─ Interrupted            Ctrl-C or SIGTERM                                       130
+└─ StalePlan              the database changed since the plan was made            6
 
 A message is one clause without blame; `hint` is the way out. psycopg's exceptions do not leave `postgres/`.
 """
@@ -130,7 +129,11 @@ class StalePlan(ChameleonError):
     exit_status = 6
 
 
-class Interrupted(ChameleonError):
-    """The user or the system asked to stop."""
-
-    exit_status = 130
+def interruption(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the Ctrl-C or signal at which an error has happened, be it only while things were put away; or None."""
+    while not isinstance(error, KeyboardInterrupt):
+        before = error.__cause__ or error.__context__
+        if before is None:
+            return None
+        error = before
+    return error

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 
+from chameleondb.errors import ChameleonError
+from chameleondb.postgres.session import translated
 from chameleondb.workflow.journal import Journal
 
 
@@ -25,11 +28,24 @@ def _aborted() -> click.Abort:
     return error
 
 
+def _clean_up_fails() -> ChameleonError:
+    """Return what reaches the command where Ctrl-C came while a connection was busy, so that it could not be used."""
+    try:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            with translated():
+                raise psycopg.OperationalError("sending query failed: another command is already in progress")
+    except ChameleonError as error:
+        return error
+
+
 @pytest.mark.parametrize(
     ("error", "status", "detail"),
     [
         (KeyboardInterrupt(), "interrupted", "Ctrl-C"),
         (_aborted(), "interrupted", "Ctrl-C"),
+        (_clean_up_fails(), "interrupted", "Ctrl-C"),
         (_Stopped(signal.SIGTERM), "interrupted", "SIGTERM"),
         (_Stopped(signal.SIGHUP), "interrupted", "SIGHUP"),
         (RuntimeError("a mistake of ours"), "failed", "RuntimeError"),

@@ -22,7 +22,7 @@ import click
 
 from chameleondb import __version__
 from chameleondb.cli.output import App
-from chameleondb.errors import ChameleonError, UsageError
+from chameleondb.errors import ChameleonError, UsageError, interruption
 from chameleondb.terminal import Glyphs, Switch, escape, mask_logins
 
 COMMANDS = {
@@ -209,14 +209,14 @@ def _run(arguments: list[str]) -> int:
         # click's: after completing words for a shell, or at a closed pipe, where it also exchanges stdout.
         is_pipe = sys.stdout is not stdout
         return _CLOSED_PIPE if is_pipe else stop.code if isinstance(stop.code, int) else 1
-    except (click.Abort, KeyboardInterrupt) as stop:
-        cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
-        sys.stderr.write("\ninterrupted\n")
-        return 128 + (cause.signal if isinstance(cause, _Terminated) else signal.SIGINT)
     except BrokenPipeError:
         raise
-    except Exception as error:
-        return _report(app, error)
+    except (Exception, KeyboardInterrupt) as error:
+        interrupt = interruption(error)
+        if isinstance(error, Exception) and not isinstance(error, click.Abort) and interrupt is None:
+            return _report(app, error)
+        sys.stderr.write("\ninterrupted\n")
+        return 128 + (interrupt.signal if isinstance(interrupt, _Terminated) else signal.SIGINT)
     return status if isinstance(status, int) else 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
-from chameleondb.errors import ChameleonError, DatabaseError
+from chameleondb.errors import ChameleonError, DatabaseError, interruption
 from chameleondb.postgres.ledger import RUN_LOCK_KEY, Row, read_body
 from chameleondb.postgres.ledger.writing import without_data
 from chameleondb.postgres.session import Connection, is_locked
@@ -73,14 +73,14 @@ class Journal:
         status, code, detail = "done", None, None
         try:
             yield note
-        except ChameleonError as error:
-            status = "denied" if error.exit_status == 4 else "failed"
-            code, detail = error.code, _kept(error)
-            raise
         except BaseException as error:
             stop = _interruption(error)
-            status = "interrupted" if stop else "failed"
-            detail = stop or type(error).__name__
+            if isinstance(error, ChameleonError) and stop is None:
+                status = "denied" if error.exit_status == 4 else "failed"
+                code, detail = error.code, _kept(error)
+            else:
+                status = "interrupted" if stop else "failed"
+                detail = stop or type(error).__name__
             raise
         finally:
             self._write(
@@ -116,8 +116,8 @@ class Journal:
 
 def _interruption(error: BaseException) -> str | None:
     """Return what has interrupted a command, in words; None if nothing has."""
-    stop = error if isinstance(error, KeyboardInterrupt) else error.__cause__
-    if not isinstance(stop, KeyboardInterrupt):
+    stop = interruption(error)
+    if stop is None:
         return None
     number = getattr(stop, "signal", None)
     return "Ctrl-C" if number is None else signal.Signals(number).name
