@@ -192,6 +192,18 @@ def test_a_first_apply_that_fails_is_retried_in_readonly_mode(first: Chameleon) 
     assert _labels(first) == ["v001"]
 
 
+def test_a_swap_is_no_repair_of_what_drifted(applied: Chameleon) -> None:
+    two = USER.replace("email: string", "a: string,\n    b: string")
+    applied.write(two)
+    applied.run("migrate", "--apply", "--allow", "*")
+    applied.execute("INSERT INTO users VALUES (1, 'x', 'y')")
+    applied.write(two.replace("a: string", "a: string was b").replace("b: string", "b: string was a"))
+    done = applied.run("migrate", "--apply")
+    assert "🔧 Following what is renamed in v002" in done.stdout
+    assert applied.rows("SELECT a, b FROM users") == [("y", "x")]
+    assert _labels(applied) == ["v002", "v001"]
+
+
 def test_drift_is_shown_and_brought_back(applied: Chameleon) -> None:
     applied.execute("ALTER TABLE users ALTER COLUMN email DROP NOT NULL", "ALTER TABLE users ADD COLUMN mine int")
     state = applied.run("status", status=6).stdout

@@ -247,11 +247,15 @@ class _Teller:
                 pass
 
     def applying(self, plan: Plan) -> None:
+        from chameleondb.diff import Action
+
         if self.is_recovery:
             return
         if plan.groups:
             if self.repaired:
-                self._result(f"🔧 Bringing the database back to {self.repaired}")
+                follows = any(c.action is Action.RENAME and c.id.space != "constraint" for c in plan.changes)
+                what = "Following what is renamed in" if follows else "Bringing the database back to"
+                self._result(f"🔧 {what} {self.repaired}")
                 self._result()
             self._result("📋 Applying migration...")
         elif self.repaired:  # its renames are done and no longer declared, or a run ended before it could say so
