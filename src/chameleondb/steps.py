@@ -108,15 +108,17 @@ class Hazard:
 class Step:
     """One SQL statement without its semicolon.
 
-    `creates`, `drops` and `needs` order the plan; `rebuilds` is what it ends the old form of while the new one has its
-    name already; `locks` name relations of the source only, since nobody waits for a
-    table that is new. `seconds` is how long it takes on them, to an order of magnitude.
+    `creates`, `drops`, `needs` and `awaits` order the plan, the last of these by what must be gone before if it goes;
+    `rebuilds` is what it ends the old form of while the new one has its name already; `locks` name relations of the
+    source only, since nobody waits for a table that is new. `seconds` is how long it takes on them, to an order of
+    magnitude.
     """
 
     sql: str
     creates: tuple[Identity, ...] = ()
     drops: tuple[Identity, ...] = ()
     needs: tuple[Identity, ...] = ()
+    awaits: tuple[Identity, ...] = ()
     rebuilds: tuple[Identity, ...] = ()
     locks: tuple[Lock, ...] = ()
     effort: Effort = Effort.CATALOG

@@ -537,6 +537,24 @@ def _broken(db: Database, after: str) -> list[tuple[str, str]]:
     return [(h.key, h.detail) for h in hazards if h.name is HazardName.BREAKS_CODE and "body of" in h.detail]
 
 
+_UNIQUE, _INDEX = "unique (k, l)", 'unique index (l, k) name "lk"'
+
+
+@pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize(("before", "after"), [(_UNIQUE, _INDEX), (_INDEX, _UNIQUE), (_UNIQUE, "unique (l, k)")])
+@pytest.mark.parametrize("is_new", [False, True], ids=["kept", "new"])
+def test_a_key_makes_way_to_another_that_foreign_keys_use_then(
+    before: str, after: str, is_new: bool, is_large: bool, database: str, tmp_path: Path
+) -> None:
+    def schema(key: str, used: bool) -> str:
+        user = "a: int", "b: int", *(["t: T via (a, b) references (k, l)"] if used else [])
+        return _table("k: int", "l: int", key) + _table(*user, name="u")
+
+    db = Database(database, tmp_path, **({"small_table_bytes": -1} if is_large else {}))
+    db.migrate(schema(before, not is_new))
+    assert "FOREIGN KEY" in "".join(db.migrate(schema(after, True)))
+
+
 def test_functions_whose_text_speaks_of_what_goes_are_named(db: Database) -> None:
     db.run(_table("a: int?", '"Odd b": int?'))
     db.execute(

@@ -4,7 +4,7 @@ Every step is a node. The edges read as sentences:
 - the steps of one change run in their own order;
 - what a step needs is created, and has finished changing, before it;
 - what refers to a dropped object is dropped or changed before it;
-- the dropped half of a replacement comes before the created half;
+- the dropped half of a replacement comes before the created half, and what a step awaits the end of before that step;
 - a dependent is dropped before what it depends on changes, and one that gets another type has it before the old goes;
 - what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
   for it;
@@ -134,7 +134,8 @@ class _Graph:
         for node, step in enumerate(self.steps):
             for identity in step.needs:
                 self._before(self.creates.get(identity), node)
-            for identity in step.creates:  # a name is free when what had it is gone
+            # A name is free when what had it is gone.
+            for identity in (*step.creates, *step.awaits):
                 self._before(self.drops.get(identity), node)
         for change in self.changes:
             if change.action is Action.DROP:

@@ -23,6 +23,9 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.kinds.foreign_key import catalog
 from chameleondb.kinds.foreign_key.model import ForeignKey
+from chameleondb.kinds.index import Index
+from chameleondb.kinds.primary_key import PrimaryKey
+from chameleondb.kinds.unique import Unique
 from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, is_provisional, qualified, quote, quote_all
 from chameleondb.steps import Effort, Lock, LockMode, Step
@@ -64,6 +67,29 @@ def _references(obj: ForeignKey) -> tuple[Identity, ...]:
 
 
 def _create(obj: ForeignKey, context: Context) -> list[Step]:
+    add, *more = _add(obj, context)
+    return [replace(add, awaits=_former_keys(obj, context)), *more]
+
+
+def _former_keys(obj: ForeignKey, context: Context) -> tuple[Identity, ...]:
+    """Return what the key could be tied to before the plan: PostgreSQL chooses, be it what is to be dropped."""
+    wanted = frozenset(columns_of(obj.target, obj.target_columns))
+    keys = context.once(_keys).get(obj.target, {})
+    return tuple(identity for identity, columns in keys.items() if wanted <= columns)
+
+
+def _keys(context: Context) -> dict[Identity, dict[Identity, frozenset[Identity]]]:
+    """Map each table to the keys and unique indexes that it has before the plan, with all their columns."""
+    found: dict[Identity, dict[Identity, frozenset[Identity]]] = {}
+    for obj in (*context.source.objects.values(), *context.replaced.values()):
+        if isinstance(obj, PrimaryKey | Unique) or (isinstance(obj, Index) and obj.unique):
+            kind = context.kinds[type(obj)]
+            if table := kind.parent(obj):
+                found.setdefault(table, {})[obj.id] = frozenset(kind.references(obj))
+    return found
+
+
+def _add(obj: ForeignKey, context: Context) -> list[Step]:
     needs, definition = _references(obj), _definition(obj)
     if not obj.validated:
         return [

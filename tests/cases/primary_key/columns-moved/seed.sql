@@ -1,0 +1,2 @@
+INSERT INTO books VALUES (1, 1), (2, 1);
+INSERT INTO loans VALUES (1, 2);
