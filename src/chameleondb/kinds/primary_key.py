@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chameleondb.diagnostics import Label, Span
@@ -115,7 +115,11 @@ def _definition(obj: PrimaryKey) -> str:
 
 
 def _create(obj: PrimaryKey, context: Context) -> list[Step]:
-    return add_key(obj, _definition(obj), "PRIMARY KEY", context)
+    """A table has one at a time: what was it before goes first, whatever its name."""
+    before = (*context.source.children(obj.id.table), *context.replaced.values())
+    former = tuple(o.id for o in before if isinstance(o, PrimaryKey) and o.id.table == obj.id.table)
+    steps = add_key(obj, _definition(obj), "PRIMARY KEY", context)
+    return [replace(step, awaits=former) if obj.id in step.creates else step for step in steps]
 
 
 KIND = Kind(
