@@ -108,10 +108,10 @@ class Hazard:
 class Step:
     """One SQL statement without its semicolon.
 
-    `creates`, `drops`, `needs` and `awaits` order the plan, the last of these by what must be gone before if it goes;
-    `rebuilds` is what it ends the old form of while the new one has its name already; `locks` name relations of the
-    source only, since nobody waits for a table that is new. `seconds` is how long it takes on them, to an order of
-    magnitude.
+    `creates`, `drops`, `needs`, `awaits` and `frees` order the plan. If it goes, what is awaited goes before the step,
+    and what its object is freed from after: it would take that along. `rebuilds` is what it ends the old form of while
+    the new one has its name already; `locks` name relations of the source only, since nobody waits for a table that is
+    new. `seconds` is how long it takes on them, to an order of magnitude.
     """
 
     sql: str
@@ -119,12 +119,15 @@ class Step:
     drops: tuple[Identity, ...] = ()
     needs: tuple[Identity, ...] = ()
     awaits: tuple[Identity, ...] = ()
+    frees: tuple[Identity, ...] = ()
     rebuilds: tuple[Identity, ...] = ()
     locks: tuple[Lock, ...] = ()
     effort: Effort = Effort.CATALOG
     seconds: float = 0.0
     transaction: Transaction = Transaction.INSIDE
     hazards: tuple[Hazard, ...] = ()
+    # What refers to its object does not notice, and neither waits for it nor goes before.
+    unseen: bool = False
     # The table whose rows it changes, some pages at a time: it ends with a WHERE clause that leaves out what is done.
     batched: Identity | None = None
     # Needed no consent only because this table has no rows: to be made sure of, under lock, before the step runs.

@@ -307,8 +307,8 @@ def _create(obj: Sequence, context: Context) -> list[Step]:
     if obj.owned_by is None:
         return [create]
     if handed_on(obj.owned_by, context):
-        return [create, *_own(obj)]
-    return [create, *_own(obj), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
+        return [create, _own(obj, obj.owned_by)]
+    return [create, _own(obj, obj.owned_by), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
 
 
 def continue_counting(sequence: Identity, options: SequenceOptions, column: Identity, context: Context) -> list[Step]:
@@ -331,17 +331,25 @@ def continue_counting(sequence: Identity, options: SequenceOptions, column: Iden
     return [Step(sql=sql, needs=(column,), effort=Effort.SCAN)]
 
 
-def _own(obj: Sequence) -> list[Step]:
-    if obj.owned_by is None:
-        return [Step(sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY NONE", locks=_lock(obj))]
-    owner = f"{qualified(obj.owned_by.path[:2])}.{quote(obj.owned_by.name)}"
-    return [
-        Step(
-            sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY {owner}",
-            needs=(obj.id, obj.owned_by),
-            locks=_lock(obj),
-        )
-    ]
+def _own(obj: Sequence, owner: Identity | None) -> Step:
+    name = f"{qualified(owner.path[:2])}.{quote(owner.name)}" if owner else "NONE"
+    return Step(
+        sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY {name}",
+        needs=(obj.id, owner) if owner else (),
+        locks=_lock(obj),
+        unseen=True,
+    )
+
+
+def _change_owner(old: Sequence, new: Sequence, context: Context) -> list[Step]:
+    """An owner that goes would take it along: that is left before, be it for none until the new one is there."""
+    arrive = _own(new, new.owned_by)
+    if old.owned_by is None or old.owned_by in context.target:
+        return [arrive]
+    frees = (old.owned_by,)
+    if new.owned_by is None or new.owned_by in context.source:
+        return [replace(arrive, frees=frees)]
+    return [replace(_own(new, None), frees=frees), arrive]
 
 
 def _lock(obj: Sequence) -> tuple[Lock, ...]:
@@ -406,8 +414,8 @@ KIND = Kind(
     holds_data=True,
     on_change={
         "options": Alter(_set_options),
-        "owned_by": Alter(lambda _old, new, _context: _own(new)),
         "unlogged": Alter(_set_logged),
+        "owned_by": Alter(_change_owner),
     },
     rename=_rename,
     resembles=lambda old, new: old.options == new.options and old.owned_by is None and new.owned_by is None,

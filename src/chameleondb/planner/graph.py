@@ -3,9 +3,10 @@
 Every step is a node. The edges read as sentences:
 - the steps of one change run in their own order;
 - what a step needs is created, and has finished changing, before it;
-- what refers to a dropped object is dropped or changed before it;
+- what refers to a dropped object is dropped or changed before it, and what would go with it is freed before;
 - the dropped half of a replacement comes before the created half, and what a step awaits the end of before that step;
-- a dependent is dropped before what it depends on changes, and one that gets another type has it before the old goes;
+- a dependent is dropped before what it depends on changes, unless that is freed from it, and one that gets another type
+  has it before the old goes; for steps that dependents do not see, none of them waits;
 - what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
   for it;
 - a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
@@ -137,6 +138,8 @@ class _Graph:
             # A name is free when what had it is gone.
             for identity in (*step.creates, *step.awaits):
                 self._before(self.drops.get(identity), node)
+            for identity in step.frees:
+                self._before(node, self._dropping(identity, source))
         for change in self.changes:
             if change.action is Action.DROP:
                 self._connect_drop(change, source)
@@ -169,14 +172,15 @@ class _Graph:
                 self.after[last].add(later[0])
 
     def _find_awaited(self, target: Schema) -> None:
-        """Leave out, of the steps of a change, those that must themselves wait for a part of what changes."""
+        """Leave out, of the steps of a change, those that must themselves wait for a part of it, and the unseen."""
         for identity, nodes in self.alters.items():
             needed = [
                 [n for n in self.steps[node].needs if self._is_changing_part(n, identity, target)] for node in nodes
             ]
             count = next((place for place, parts in enumerate(needed) if parts), len(nodes))
-            if count:
-                self.awaited[identity] = nodes[:count]
+            seen = [node for node in nodes[:count] if not self.steps[node].unseen]
+            if seen:
+                self.awaited[identity] = seen
             for node, parts in zip(nodes, needed, strict=True):
                 for part in parts:
                     self._before(self.alters.get(part, [None])[-1], node)
@@ -206,21 +210,22 @@ class _Graph:
 
     def _connect_drop(self, change: Change, source: Schema) -> None:
         assert change.old is not None
-        own = self._dropping(change.old)
+        own = self._dropping(change.id, source)
         for identity in self._references(change.old, source):
             self._before(own, self.drops.get(identity))
-            for nodes in self._changing(identity):
-                self._before(own, nodes[0])
+            if not any(own in self.after[node] for node in self.alters.get(identity, ())):
+                for nodes in self._changing(identity):
+                    self._before(own, nodes[0])
 
     def _changing(self, identity: Identity) -> Iterable[list[int]]:
         """Yield the steps of each change of an object, be it that of its type."""
         own = self.awaited.get(identity)
         return [*([own] if own else []), *self.unsettles.get(identity, ())]
 
-    def _dropping(self, obj: Object) -> int | None:
-        """Return the step that drops `obj`, be it the one that drops its parent."""
-        parent = self.kinds[type(obj)].parent(obj)
-        own = self.drops.get(obj.id)
+    def _dropping(self, identity: Identity, source: Schema) -> int | None:
+        """Return the step that drops something, be it the one that drops its parent."""
+        obj, own = source.get(identity), self.drops.get(identity)
+        parent = self.kinds[type(obj)].parent(obj) if obj is not None else None
         return own if own is not None or parent is None else self.drops.get(parent)
 
     def _connect_alter(self, change: Change, source: Schema, target: Schema) -> None:

@@ -1,0 +1,2 @@
+ALTER SEQUENCE order_no OWNED BY NONE;
+ALTER TABLE orders DROP COLUMN number;
