@@ -96,7 +96,7 @@ def set_password(app: App) -> None:
             lambda is_only: passwords.new(app.out, is_only=is_only),
         )
     _told_password(app, "changed" if done.before.key else "set")
-    _warn_untold(app, done)
+    _warn_halves(app, done)
 
 
 @auth.command("reset-password")
@@ -119,7 +119,7 @@ def reset_password(app: App) -> None:
     else:
         _told_password(app, "reset")
         app.out.note("The vault and the ledger of this database say so from now on, for ever")
-    _warn_untold(app, done)
+    _warn_halves(app, done)
 
 
 def _told_password(app: App, what: str, sentence: str | None = None) -> None:
@@ -210,14 +210,17 @@ def _set_mode(app: App, value: str, period: str | None, passwords: Passwords) ->
     with Journal(app.project.local, now).recorded("config") as note:
         note.detail = f"set mode={to.label}"
         done = modes.set_mode(to, lasting, lambda: passwords.current(app.out, _PROMPT))
-    _warn_untold(app, done)
+    _warn_halves(app, done)
     _warn_doubts(app, done.doubts)
     if app.out.json_wanted:
         app.out.json(_document(done.after))
-    elif done.after.mode is to:
+    elif done.after.mode is to and done.unwritten is None:
         app.out.result(_told(done, is_from_environment=passwords.has(CURRENT)))
     if done.after.mode is not to:
         app.out.warn(f"{done.after.mode.label} is in force: the ledger of the database says so")
+        return 1
+    if done.unwritten is not None:
+        app.out.warn(f"{to.label} is in force with this database; by the vault alone, it is {done.after.vault.label}")
         return 1
     if done.after.until is not None:
         app.out.note(f"until {done.after.until}")
@@ -241,9 +244,17 @@ def _warn_doubts(app: App, doubts: Iterable[Finding]) -> None:
         app.out.warn(f"{finding}; see `chameleon verify`")
 
 
-def _warn_untold(app: App, done: Changed) -> None:
+def _warn_halves(app: App, done: Changed) -> None:
+    """Say what was told only in part, and what ends that."""
     if done.untold is not None:
         app.out.warn(f"only the vault was told, not the database: {done.untold}")
+    if done.unwritten is not None:
+        app.out.warn(f"the vault was not told: {done.unwritten.message}; {done.unwritten.hint}")
+    elif done.behind is not None:
+        app.out.warn(
+            f"{done.behind.message}; the log has it, so it is in force: put that right, and the next command"
+            " that changes the vault does the rest"
+        )
 
 
 def _period(text: str) -> timedelta:

@@ -187,6 +187,11 @@ class Store:
         with self.telling(), self._vault() as vault:
             return self._append_line(vault, history, action, _ordered(action, fields))
 
+    def write_manifest(self, history: History) -> None:
+        """Write the manifest that follows from a log. Raises: ChameleonError CHM2010."""
+        with self.telling(), self._vault() as vault:
+            vault.replace(layout.MANIFEST, manifest.encode(history), mode=layout.FILE_MODE)
+
     def repair(self, verified: Verified) -> tuple[str, ...]:
         """Put right what a killed command left; returns what was put right, as findings call it.
 

@@ -1,11 +1,13 @@
 """Changing the mode and its password, in the vault and in the ledger of a database.
 
-A mode is written to the ledger first. A crash in between leaves the two apart, the stricter one counts, and the same
-command brings them together. A key is written to the vault first, since the ledger holds copies: an old copy agrees
-with a vault whose newer key it signed. So every order is safe, and every command can be repeated.
+A stricter mode is written to the ledger first, one that takes the password to the vault: what fails in between leaves
+the two apart, the stricter one counts, and the same command brings them together. A key is written to the vault first,
+since the ledger holds copies: an old copy agrees with a vault whose newer key it signed. So every order is safe, and
+every command can be repeated.
 
 A ledger that cannot be told (no connection, no right, a run at work) is a remark, not an error: locking must always be
-possible. It still counts as soon as it can be asked.
+possible. It still counts as soon as it can be asked. Where the vault cannot be written, the ledger alone is locked. A
+line of the log is in force once it is there; that the manifest, which follows from it, cannot be written is a remark.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chameleondb.config import Project
-from chameleondb.errors import DatabaseError, IntegrityError, ModeError, StalePlan, UsageError
+from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, ModeError, StalePlan, UsageError
 from chameleondb.findings import Finding
 from chameleondb.modes import attempts, change, key
 from chameleondb.modes.change import NEVER, PERIOD_MAX, format_time, parse_time
@@ -54,12 +56,15 @@ AskNew = Callable[[bool], str]
 class Changed:
     """What a command did: the mode before and after; `untold` says why the database was not told, if it was not.
 
+    `unwritten` is why only the database was told, `behind` why the log has the change, and the manifest does not yet.
     `accepted`: a reset gave this database the password that the vault has already, and made no new one.
     """
 
     before: Force
     after: Force
     untold: str | None = None
+    unwritten: ChameleonError | None = None
+    behind: ChameleonError | None = None
     accepted: bool = False
     doubts: tuple[Finding, ...] = ()  # violations in spite of which it was done
 
@@ -81,6 +86,8 @@ class Modes:
     ) -> None:
         self.project, self.connection, self.untold = project, connection, untold
         self.doubts: tuple[Finding, ...] = ()  # violations that the last look passed over
+        self._unwritten: ChameleonError | None = None  # why the vault could not be told
+        self._behind: ChameleonError | None = None  # why the manifest could not be written
         self._now, self._waiting = now, waiting
         self._store = Store(project.data, now)
 
@@ -103,7 +110,8 @@ class Modes:
         """Put vault and database into another mode, which ends after `period`; readonly does not end.
 
         The password is needed for whatever allows more, or for longer. A stricter mode, and emergency, are possible
-        while versions or the manifest are not what the log says. Raises: as `look`; ModeError; LockNotAcquired.
+        while versions or the manifest are not what the log says. Raises: as `look`; ModeError; LockNotAcquired;
+        ChameleonError CHM2010 if the vault cannot be written; what is in force then, it says.
         """
         if not timedelta(0) < period <= PERIOD_MAX:
             limit = "up to 24 hours" if period > PERIOD_MAX else "at least 1 second"
@@ -116,15 +124,16 @@ class Modes:
 
         before = look()
         private = self._prove(before, ask, f"mode:{to.label}") if _needs_password(before, to) else None
-        with self._held():
+        with self._held(anyway=private is None):
             force = look()
             if _needs_password(force, to) and (private is None or not _opens(private, force.key)):
                 raise _meanwhile()
             if not _is_settled(force, to):
-                until = _until(force, to, period, is_proven=private is not None)
-                self._tell_mode(force, to, until, private)
-                self._write_mode(force, to, until, private)
-        return self._changed(before)
+                self._change(force, to, _until(force, to, period, is_proven=private is not None), private)
+        done = self._changed(before)
+        if self._unwritten is not None and (private is not None or done.after.mode is not to):
+            raise _unwritable(self._unwritten, done.after)
+        return done
 
     def set_password(self, ask: Ask, ask_new: AskNew) -> Changed:
         """Set the first password, or exchange it for another. Raises: as `set_mode`."""
@@ -174,7 +183,7 @@ class Modes:
             if new is None:
                 self._tell_key()
                 return replace(self._changed(before), accepted=True)
-            history = self._store.append(
+            history = self._append(
                 history,
                 "REPAIR",
                 what="password",
@@ -226,21 +235,43 @@ class Modes:
 
     def _changed(self, before: Force) -> Changed:
         after = self._look_anyway()
-        return Changed(before=before, after=after, untold=self.untold, doubts=self.doubts)
+        return Changed(
+            before=before,
+            after=after,
+            untold=self.untold,
+            unwritten=self._unwritten,
+            behind=self._behind,
+            doubts=self.doubts,
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the vault, with what a killed command has left in it put right."""
         with self._store.lock(self.project.settings.lock_deadline_s, self._waiting):
-            found = self._store.read(deep=False)
-            if not found.violations or any(f.code not in _BESIDE_THE_LOG for f in found.violations):
-                self._store.repair(found)
+            self._repair()
             yield
 
+    def _repair(self) -> None:
+        found = self._store.read(deep=False)
+        if found.violations and all(f.code in _BESIDE_THE_LOG for f in found.violations):
+            return
+        try:
+            self._store.repair(found)
+        except ChameleonError as error:
+            if error.code != "CHM2010" or any(f.code == "LOG_TORN_TAIL" for f in self._store.read(deep=False).findings):
+                raise
+            self._behind = error
+
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Hold the vault, and the database unless a run is at work there."""
-        with self._locked(), ExitStack() as stack:
+    def _held(self, *, anyway: bool = False) -> Iterator[None]:
+        """Hold the vault, and the database unless a run is at work there; `anyway`, a vault need not be writable."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._locked())
+            except ChameleonError as error:
+                if error.code != "CHM2010" or not anyway:
+                    raise
+                self._unwritten = error
             if self.connection is not None:
                 try:
                     stack.enter_context(run_lock(self.connection, RUN_LOCK_KEY, _RUN_DEADLINE_S))
@@ -268,17 +299,32 @@ class Modes:
         if wait:
             raise ModeError("CHM2104", f"too many wrong passwords: try again in {wait.total_seconds():.0f} s")
 
+    def _change(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
+        try:
+            if private is not None:
+                self._write_mode(force, to, until, private)
+            self._tell_mode(force, to, until, private)
+            if private is None and self._unwritten is None:
+                self._write_mode(force, to, until, private)
+        except ChameleonError as error:
+            self._unwritten = error
+
     def _write_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
         fields = _signed(
             private, place="vault", vault=force.history.vault, prev=force.history.head[1], of=(force.vault, to, until)
         )
         self._append(force.history, "MODE", **fields)
 
-    def _append(self, history: History, action: str, **fields: str) -> None:
+    def _append(self, history: History, action: str, **fields: str) -> History:
         """Add a line to the log. A manifest that is wrong stays so: a fresh one would hide that."""
         is_wrong = any(f.code in _OF_MANIFEST for f in self._store.read(deep=False).findings)
-        add = self._store.append_alone if is_wrong else self._store.append
-        add(history, action, **fields)
+        history = self._store.append_alone(history, action, **fields)
+        if not is_wrong:
+            try:
+                self._store.write_manifest(history)
+            except ChameleonError as error:
+                self._behind = error
+        return history
 
     def _tell_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
         told = force.told
@@ -305,7 +351,7 @@ class Modes:
         if old is not None:
             signature = old.sign(key.message("vault", history.vault, history.head[1], public))
             public = replace(public, sig=signature)
-        self._store.append(history, "AUTH_SET", **public.fields())
+        self._append(history, "AUTH_SET", **public.fields())
 
     def _tell_key(self) -> None:
         """Give the ledger of this vault, if there is one, a copy of the newest key."""
@@ -399,6 +445,10 @@ def _meanwhile() -> ModeError:
     return ModeError(
         "CHM2106", "the mode or its password was changed by another command meanwhile", hint="run this one again"
     )
+
+
+def _unwritable(error: ChameleonError, force: Force) -> ChameleonError:
+    return ChameleonError(error.code, f"{error.message}; {force.mode.label} is in force", hint=error.hint)
 
 
 def _refused(violations: tuple[Finding, ...]) -> IntegrityError:
