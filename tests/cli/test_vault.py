@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,46 @@ def test_a_merge(bob: Clone) -> None:
     bob.git("commit", "-q", "-m", "merged")
     assert bob.git("status", "--porcelain") == ""
     assert "All versions verified" in bob.run("verify", "--offline")
+
+
+@pytest.fixture
+def mixed(bob: Clone) -> Clone:
+    """Bob, who took Ann's side of each file that git could not merge; his v003, which she has none of, stayed."""
+    bob.register()
+    bob.commit("bob's v003")
+    bob.git("merge", "origin/main", fails=True)
+    bob.git("checkout", "--theirs", ".chameleon")
+    bob.git("add", "-A")
+    said = bob.run("verify", "--offline", status=5)
+    assert "v003.json: is not in the log" in said
+    assert "if git has merged two branches, `chameleon vault rebase`\n" in said
+    return bob
+
+
+def test_parts_of_two_vaults_are_joined_while_git_merges(mixed: Clone) -> None:
+    mixed.run("vault", "rebase")
+    mixed.git("commit", "-q", "-m", "merged")
+    assert len(mixed.history.superseded) == 2
+    assert "All versions verified" in mixed.run("verify", "--offline")
+
+
+@pytest.mark.parametrize("place", ["error", "page"])
+def test_parts_of_two_vaults_that_are_committed_are_joined_by_what_is_said(mixed: Clone, place: str) -> None:
+    mixed.git("commit", "-q", "-m", "merged")
+    assert "or HEAD^2 if the merge is committed already" in mixed.run("vault", "rebase", status=64)
+    said = mixed.run("vault", "rebase", "--theirs", "HEAD^2", status=5)
+    commands = said.partition("in its own commit: ")[2].partition(", then commit that\n")[0]
+    if place == "page":
+        page = (Path(__file__).resolve().parents[2] / "docs" / "branches.md").read_text(encoding="utf-8")
+        shown = page.partition("```sh\ngit restore")[2].partition("```")[0]
+        assert f"git restore{shown}".startswith(f"{commands}\n")
+    for words in map(shlex.split, commands.split(" && ")):
+        (mixed.git if words[0] == "git" else mixed.run)(*words[1:])
+    mixed.commit("both vaults")
+    assert _authors(mixed) == ["ann", "ann"]
+    assert len(mixed.history.superseded) == 2
+    assert mixed.git("status", "--porcelain") == ""
+    assert "All versions verified" in mixed.run("verify", "--offline")
 
 
 def test_a_rebase_of_several_commits(ann: Clone, bob: Clone) -> None:

@@ -154,7 +154,8 @@ def _unknown(place: str) -> Finding:
         code="UNKNOWN_FILE",
         place=place,
         message="is not in the log",
-        hint="move it out of .chameleon/vault, or get the newest vault (git pull)",
+        hint="move it out of .chameleon/vault, or get the newest vault (git pull);"
+        " if git has merged two branches, `chameleon vault rebase`",
     )
 
 

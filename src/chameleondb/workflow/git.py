@@ -56,6 +56,11 @@ class Checkout:
             )
         return found
 
+    def parents(self, commit: Commit) -> tuple[Commit, ...]:
+        """Return the commits that a commit follows: two, if it is a merge."""
+        ids = self._run("rev-parse", f"{commit.id}^@").decode("ascii").split()
+        return tuple(Commit(name=f"{commit.name}^{n}", id=id) for n, id in enumerate(ids, 1))
+
     def merge(self) -> Merge | None:
         """Return what git is in the middle of, or None.
 

@@ -88,8 +88,8 @@ def _sides(checkout: Checkout, name: str | None) -> Merge:
             raise UsageError(
                 "CHM2065",
                 "git is not in the middle of a merge",
-                hint="name the branch whose versions stay, e.g. chameleon vault rebase --theirs origin/main;"
-                " a stash becomes a branch by `git stash branch NAME`",
+                hint="name the branch whose versions stay, e.g. chameleon vault rebase --theirs origin/main,"
+                " or HEAD^2 if the merge is committed already; a stash becomes a branch by `git stash branch NAME`",
             )
         return merge
     theirs = checkout.commit(name)
@@ -115,7 +115,7 @@ def _read(checkout: Checkout, commit: Commit, folder: str) -> _Branch:
     verified = verify(files_of(files))
     if verified.violations or verified.history is None:
         findings = tuple(replace(f, place=f"{commit.name}: {f.place}") for f in verified.violations)
-        hint = _left_out(checkout, commit, folder, verified.violations)
+        hint = _left_out(checkout, commit, folder, verified.violations) or _half_merged(checkout, commit, folder)
         raise IntegrityError(
             findings, hint=hint or f"take a sound vault into {commit.name} first; see `chameleon verify` there"
         )
@@ -131,6 +131,24 @@ def _left_out(checkout: Checkout, commit: Commit, folder: str, violations: Itera
     merge = checkout.merge()
     first = f"git {merge.kind} --abort, then " if merge else ""
     return f"{', '.join(here)} is here, and in no commit: {first}git add .chameleon && git commit"
+
+
+def _half_merged(checkout: Checkout, commit: Commit, folder: str) -> str | None:
+    """Return what to do about a merge that was committed with some files of one side's vault and some of the other's.
+
+    Each side is still in its commit. Taking one over as a whole makes HEAD sound, and then both can be joined.
+    """
+    parents = checkout.parents(commit)
+    if commit.name != "HEAD" or len(parents) != 2:
+        return None
+    for parent in parents:
+        verified = verify(files_of(checkout.files(parent, folder, bytes_max)))
+        if verified.violations or verified.history is None:
+            return None
+    return (
+        f"HEAD merged two vaults into none; each is whole in its own commit: git restore -s HEAD^1 -SW {folder}"
+        " && git commit -m 'one vault' && chameleon vault rebase --theirs HEAD~1^2, then commit that"
+    )
 
 
 def _joined(ours: Side, theirs: Side) -> Joined:
