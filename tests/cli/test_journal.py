@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,30 @@ def test_a_log_that_does_not_hold_is_a_violation(failed: Chameleon) -> None:
     assert done.stderr.startswith("❌ INTEGRITY VIOLATION DETECTED\n   • integrity.log:2: ")
     # What the log cannot tell, the machine's own journal and the ledger still can.
     assert {e["source"] for e in _entries(failed, "last", "100")} == {"journal", "ledger"}
+
+
+def test_an_older_vault_that_was_put_back_is_in_doubt(tool: Chameleon) -> None:
+    tool.write(V1)
+    tool.run("migrate", "--apply")
+    vault, backup = tool.folder / ".chameleon/vault", tool.folder / ".chameleon/vault.backup"
+    shutil.copytree(vault, backup)
+    tool.unlock()
+    tool.write(UNIQUE)
+    tool.run("migrate", "--apply")
+    assert tool.run("journal", "schema").stderr == ""
+    shutil.rmtree(vault)
+    backup.rename(vault)
+    for version in ((), ("v001",)):
+        told = tool.run("journal", "schema", *version)
+        assert "warning: integrity.log: the database knows a log of at least" in told.stderr
+        assert "✓" not in told.stdout.partition("Author")[0]
+    found = json.loads(tool.run("journal", "schema", "--format", "json").stdout)["findings"]
+    assert "VAULT_ROLLED_BACK" in {f["code"] for f in found}
+    # Without the database, what this user has seen is left.
+    lost = tool.run("journal", "schema", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none").stderr
+    assert "The database's ledger was not consulted: cannot connect to" in lost
+    for told_by in (lost, Chameleon(tool.folder, "").run("journal", "schema").stderr):
+        assert "the vault is not the one that was seen here last, or an older one" in told_by
 
 
 def test_a_ledger_that_could_not_be_asked_is_said(failed: Chameleon) -> None:

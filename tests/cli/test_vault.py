@@ -52,6 +52,9 @@ def test_a_merge(bob: Clone) -> None:
     said = bob.run("verify", "--offline", status=5)
     assert "two branches wrote the vault, and git cannot merge them" in said
     assert "run `chameleon vault rebase`" in said
+    history = bob.run("journal", "schema")
+    assert "warning: integrity.log: two branches wrote the vault, and git cannot merge them" in history
+    assert "(current) ✓" not in history
     bob.run("vault", "rebase")
     assert _authors(bob) == ["ann", "ann"]
     assert _unmerged(bob) == ""

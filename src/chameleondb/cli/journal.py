@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from chameleondb.cli.output import App, Output, format_option, good, ways_out
+from chameleondb.cli.output import App, Output, describe_finding, format_option, good, ways_out
 from chameleondb.errors import DatabaseError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from chameleondb.postgres.session import Connection
     from chameleondb.vault.history import History, Version
     from chameleondb.vault.snapshot import Snapshot
-    from chameleondb.vault.store import Store
     from chameleondb.workflow.journal import Entry
+    from chameleondb.workflow.trust import Inspection
 
 T = TypeVar("T")
 Unverified = dict[str, tuple[str, ...]]
@@ -37,37 +37,52 @@ def command() -> None:
 @click.pass_obj
 def schema(app: App, version: str | None) -> None:
     """List the versions, newest first; with VERSION (v002, or 2), show what it changed and the SQL of it."""
-    store, history = _history(app)
+    found, unverified = _inspected(app)
+    history = _history(app.out, found)
     if version is not None:
-        from chameleondb.postgres.ledger import read_unverified
-
-        _show_version(app.out, store, history, version, _asked(app, read_unverified, {}))
+        _show_version(app, history, version, unverified)
     elif app.out.json_wanted:
-        app.out.json({"versions": [_facts(history, v) for v in reversed(history.versions)]})
+        versions = [_facts(history, v) for v in reversed(history.versions)]
+        app.out.json({"versions": versions, "findings": [describe_finding(f) for f in found.findings]})
     else:
-        _show_versions(app.out, history)
+        _show_versions(app.out, history, is_sound=not found.violations)
 
 
-def _history(app: App) -> tuple[Store, History]:
-    from chameleondb.vault.store import Store
-    from chameleondb.workflow.clock import now
+def _inspected(app: App) -> tuple[Inspection, Unverified]:
+    """Hold the vault against the ledger, if that can be asked, and against what this user saw last."""
+    from chameleondb.postgres.ledger import read_unverified
+    from chameleondb.workflow.pins import Pins, state_folder
+    from chameleondb.workflow.trust import inspect
 
-    store = Store(app.project.data, now)
-    verified = store.read(deep=False)
-    if verified.history is None:
-        if verified.violations:
-            raise IntegrityError(verified.violations, hint="; ".join(ways_out(verified.violations)))
+    def look(connection: Connection | None) -> tuple[Inspection, Unverified]:
+        found = inspect(app.project.data, connection, deep=False, memory=Pins(state_folder()))
+        if connection is None or found.ledgered is None or not found.ledgered.head.exists:
+            return found, {}
+        return found, read_unverified(connection)
+
+    return _consulted(app, look) or look(None)
+
+
+def _history(out: Output, found: Inspection) -> History:
+    """Return the history, and say what puts it in doubt. Raises: IntegrityError if it cannot be read; UsageError."""
+    if found.history is None:
+        if found.violations:
+            raise IntegrityError(found.violations, hint="; ".join(ways_out(found.violations)))
         raise UsageError("CHM2002", "vault not initialized", hint="run `chameleon init`")
-    for finding in verified.findings:
-        app.out.warn(f"{finding}; see `chameleon verify`")
-    return store, verified.history
+    for finding in found.findings:
+        if finding in found.violations:
+            out.warn(f"{finding}; see `chameleon verify`")
+        else:
+            out.note(f"{finding.severity.value}: {finding}")
+    return found.history
 
 
-def _show_versions(out: Output, history: History) -> None:
+def _show_versions(out: Output, history: History, *, is_sound: bool) -> None:
     out.result("📖 Schema Version History")
+    current = " (current) ✓" if is_sound else " (current)"
     for version in reversed(history.versions):
         out.result()
-        marker = " (current) ✓" if version == history.current else _marker(history, version)
+        marker = current if version == history.current else _marker(history, version)
         out.result(f"{version.label}{marker}")
         out.result(f"├─ Hash: {version.id[:HASH_SHOWN]}...")
         out.result(f"├─ Date: {_time(version.at)}")
@@ -109,10 +124,13 @@ def _facts(history: History, version: Version, unverified: Unverified | None = N
     }
 
 
-def _show_version(out: Output, store: Store, history: History, label: str, unverified: Unverified) -> None:
+def _show_version(app: App, history: History, label: str, unverified: Unverified) -> None:
     from chameleondb.vault import layout
+    from chameleondb.vault.store import Store
+    from chameleondb.workflow.clock import now
     from chameleondb.workflow.recording import changed_lines
 
+    out, store = app.out, Store(app.project.data, now)
     number = label.lower().removeprefix("v")
     version = history.by_label(layout.label(int(number)) if re.fullmatch("[0-9]{1,9}", number) else label)
     if version is None:
@@ -211,7 +229,7 @@ def search(app: App, text: str) -> None:
 
 
 def _entries(app: App) -> tuple[Entry, ...]:
-    from chameleondb.postgres.ledger import read_rows, read_unverified
+    from chameleondb.postgres.ledger import read_head, read_rows, read_unverified
     from chameleondb.vault.store import Store
     from chameleondb.workflow.clock import now
     from chameleondb.workflow.journal import Journal, from_ledger, from_log, merged
@@ -219,27 +237,25 @@ def _entries(app: App) -> tuple[Entry, ...]:
     history = Store(app.project.data, now).read(deep=False).history
 
     def ask(connection: Connection) -> tuple[tuple[Entry, ...], Unverified]:
+        head = read_head(connection)
+        if not head.exists or not head.readable:
+            return (), {}
         unverified = read_unverified(connection)
         return tuple(from_ledger(connection, read_rows(connection), history, unverified)), unverified
 
-    nothing: tuple[tuple[Entry, ...], Unverified] = ((), {})
-    of_ledger, unverified = _asked(app, ask, nothing)
+    of_ledger, unverified = _consulted(app, ask) or ((), {})
     log = from_log(history, unverified) if history else ()
     return merged(log, Journal(app.project.local, now).entries(), of_ledger)
 
 
-def _asked(app: App, ask: Callable[[Connection], T], otherwise: T) -> T:
-    """Return what the database's ledger answers; `otherwise` if there is none. What cannot be consulted is told."""
-    from chameleondb.postgres.ledger import read_head
-
+def _consulted(app: App, ask: Callable[[Connection], T]) -> T | None:
+    """Return what the database answers; None if there is none to be asked, which is told."""
     try:
-        connection = app.connect(purpose="journal", read_only=True)
-        head = read_head(connection)
-        return ask(connection) if head.exists and head.readable else otherwise
+        return ask(app.connect(purpose="journal", read_only=True))
     except (DatabaseError, UsageError) as error:
         tell = app.out.detail if error.code == "CHM0501" else app.out.note
         tell(f"The database's ledger was not consulted: {error.message}")
-        return otherwise
+        return None
 
 
 def _show_entries(out: Output, entries: tuple[Entry, ...], none: str) -> None:
