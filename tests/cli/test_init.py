@@ -166,7 +166,7 @@ def test_in_a_git_repository_only_what_is_shared_is_offered(tool: Chameleon) -> 
     ]
 
 
-@pytest.mark.parametrize("place", [".gitignore", ".chameleon/.gitignore"])
+@pytest.mark.parametrize("place", [".gitignore", ".chameleon/.gitignore", ".chameleon/.gitattributes"])
 @pytest.mark.parametrize("content", [None, "mine", "mine\n.env\nlocal/\n"])
 def test_a_link_is_not_followed(tool: Chameleon, tmp_path: Path, place: str, content: str | None) -> None:
     target = tmp_path / "outside"
@@ -188,6 +188,16 @@ def test_a_pipe_in_the_place_of_rules_is_refused(tool: Chameleon) -> None:
     os.mkfifo(tool.folder / ".gitignore")
     refused = tool.run("init", status=1)
     assert "error[CHM2010]: cannot write .gitignore: it is not a regular file" in refused.stderr
+
+
+def test_a_folder_in_the_place_of_rules_for_a_vault_that_is_there_is_refused(tool: Chameleon) -> None:
+    tool.run("init")
+    rules = tool.folder / ".chameleon/.gitattributes"
+    rules.unlink()
+    rules.mkdir()
+    refused = tool.run("init", status=1)
+    assert "error[CHM2010]: cannot write .chameleon/.gitattributes: it is not a regular file" in refused.stderr
+    assert "move it away, then `chameleon init`" in tool.run("verify").stderr
 
 
 def test_a_file_that_git_has_already_is_told(tool: Chameleon) -> None:

@@ -106,14 +106,19 @@ class _Reader:
             self.exists = False
 
     def _rules(self, data: Folder, names: list[str]) -> None:
-        is_there = layout.ATTRIBUTES in names
-        if not (is_there and rules_hold(data)):
-            self._add(
-                "GIT_RULES_MISSING",
-                f".chameleon/{layout.ATTRIBUTES}",
-                f"{'does not end in its rule' if is_there else 'is missing'}: git may merge the vault by lines",
-                hint="`chameleon init`, or the next `chameleon migrate --apply`, puts it right",
-            )
+        if layout.ATTRIBUTES in names and rules_hold(data):
+            return
+        what, first = "is missing", ""
+        if layout.ATTRIBUTES in names:
+            what = "does not end in its rule"
+            if not stat.S_ISREG(data.status(layout.ATTRIBUTES).st_mode):
+                what, first = "is not a regular file", "move it away, then "
+        self._add(
+            "GIT_RULES_MISSING",
+            f".chameleon/{layout.ATTRIBUTES}",
+            f"{what}: git may merge the vault by lines",
+            hint=f"{first}`chameleon init`, or the next `chameleon migrate --apply`, puts it right",
+        )
 
     def _own(self, data: Folder) -> None:
         """Look into `local`; another user's is closed on purpose, and who may not enter it uses nothing of it."""

@@ -364,19 +364,32 @@ def _write_hashes(vault: Folder, verified: Verified, history: History) -> list[s
     return [f"{layout.HASHES}/{layout.hash_file(v.label)}" for v in missing]
 
 
+def require_plain(path: Path) -> None:
+    """Refuse a file that git would not read; a link could also lead out of the project. Raises: OSError."""
+    try:
+        kind = stat.S_IFMT(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if kind == stat.S_IFLNK:
+        raise OSError(errno.ELOOP, "it is a symbolic link, and git would not read it", str(path))
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, "it is not a regular file, and git would not read it", str(path))
+
+
 def _write_rules(data: Folder) -> list[str]:
     """Write the rules for git: no file of the vault is converted or merged by lines. Lines of others stay."""
     done = []
     names = data.names()
+    require_plain(data.path / layout.ATTRIBUTES)
     if layout.IGNORE not in names:
         data.create(layout.IGNORE, layout.IGNORE_TEXT, mode=layout.FILE_MODE)
         done.append(layout.IGNORE)
     if layout.ATTRIBUTES not in names:
         data.create(layout.ATTRIBUTES, layout.ATTRIBUTES_TEXT, mode=layout.FILE_MODE)
         done.append(layout.ATTRIBUTES)
-    elif not rules_hold(data) and not stat.S_ISDIR((status := data.status(layout.ATTRIBUTES)).st_mode):
-        old = b""
-        if stat.S_ISREG(status.st_mode) and status.st_size <= layout.RULES_BYTES_MAX:
+    elif not rules_hold(data):
+        old, status = b"", data.status(layout.ATTRIBUTES)
+        if status.st_size <= layout.RULES_BYTES_MAX:
             old = data.read(layout.ATTRIBUTES, status, layout.RULES_BYTES_MAX)
         separator = b"" if not old or old.endswith(b"\n") else b"\n"
         data.replace(layout.ATTRIBUTES, old + separator + layout.ATTRIBUTES_TEXT, mode=layout.FILE_MODE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from chameleondb.config import DATA_DIRECTORY, SCHEMA_DIRECTORY, SCHEMA_FILE, fi
 from chameleondb.disk import Folder
 from chameleondb.errors import IntegrityError, UsageError
 from chameleondb.findings import Severity, of_severity
-from chameleondb.vault.store import Store
+from chameleondb.vault.layout import ATTRIBUTES
+from chameleondb.vault.store import Store, require_plain
 from chameleondb.workflow import git
 
 ENVIRONMENT, IGNORE = ".env", ".gitignore"
@@ -58,8 +58,8 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
     root = _root(start, name)
     store = Store(root / DATA_DIRECTORY, now)
     with store.telling():
-        for folder in (root, root / DATA_DIRECTORY):
-            _require_plain(folder / IGNORE)
+        for path in (root / IGNORE, store.data / IGNORE, store.data / ATTRIBUTES):
+            require_plain(path)
     disk.make_directory(root)
     # A preview may have made the directory, for what is this machine's own.
     known = {path.name for path in (root / DATA_DIRECTORY).glob("*")} - {"local"}
@@ -103,18 +103,6 @@ def _root(start: Path, name: str | None) -> Path:
 
 def _schema_at(root: Path) -> tuple[str, ...]:
     return tuple(name for name in (SCHEMA_FILE, SCHEMA_DIRECTORY) if (root / name).exists())
-
-
-def _require_plain(path: Path) -> None:
-    """Refuse a file that git would not read; a link could also lead out of the project. Raises: OSError."""
-    try:
-        kind = stat.S_IFMT(path.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if kind == stat.S_IFLNK:
-        raise OSError(errno.ELOOP, "it is a symbolic link, and git would not read it", str(path))
-    if kind != stat.S_IFREG:
-        raise OSError(errno.EINVAL, "it is not a regular file, and git would not read it", str(path))
 
 
 def _ignore(path: Path, entry: bytes, usual: set[bytes]) -> bool:

@@ -252,18 +252,23 @@ def test_other_rules_for_git_before_ours_are_left_alone(vault: Vault) -> None:
     assert vault.store.repair(vault.verify()) == ()
 
 
-def test_a_link_in_the_place_of_rules_for_git_is_replaced_and_not_followed(vault: Vault, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["a symbolic link", "not a regular file"])
+def test_what_git_would_not_read_is_no_place_for_its_rules(vault: Vault, tmp_path: Path, kind: str) -> None:
     (target := tmp_path / "outside").write_bytes(b"vault/** -text -merge\n")
     path = vault.data / ".gitattributes"
     path.unlink()
-    path.symlink_to(target)
-    assert [f.code for f in vault.verify().findings] == ["GIT_RULES_MISSING"]
-    assert vault.store.repair(vault.verify()) == (".gitattributes",)
-    assert not path.is_symlink()
-    path.unlink()
-    path.mkdir()
-    assert vault.store.repair(vault.verify()) == ()
-    assert [f.code for f in vault.verify().findings] == ["GIT_RULES_MISSING"]
+    if kind == "a symbolic link":
+        path.symlink_to(target)
+    else:
+        path.mkdir()
+    (found,) = vault.verify().findings
+    assert (found.code, found.message.partition(":")[0]) == ("GIT_RULES_MISSING", "is not a regular file")
+    assert found.hint is not None
+    assert found.hint.startswith("move it away, then `chameleon init`")
+    with pytest.raises(ChameleonError, match=f"cannot write .chameleon/.gitattributes: it is {kind}") as caught:
+        vault.store.repair(vault.verify())
+    assert caught.value.code == "CHM2010"
+    assert path.is_symlink() or path.is_dir()
 
 
 def test_all_damages_at_once_are_put_right(vault: Vault) -> None:
