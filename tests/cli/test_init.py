@@ -184,6 +184,16 @@ def test_a_link_is_not_followed(tool: Chameleon, tmp_path: Path, place: str, con
     assert content is None or target.read_text() == content
 
 
+def test_a_schema_file_that_is_a_link_to_nothing_is_refused(tool: Chameleon) -> None:
+    (tool.folder / "schema.cham").symlink_to("nowhere.cham")
+    assert tool.run("init", status=64).stderr == (
+        "error[CHM0575]: schema.cham is a link that leads nowhere\nhelp: make what it leads to, or delete the link\n"
+    )
+    assert not (tool.folder / "nowhere.cham").exists()
+    (tool.folder / "nowhere.cham").write_text("")
+    tool.run("init")
+
+
 def test_a_pipe_in_the_place_of_rules_is_refused(tool: Chameleon) -> None:
     os.mkfifo(tool.folder / ".gitignore")
     refused = tool.run("init", status=1)

@@ -77,6 +77,12 @@ def init(start: Path, name: str | None, now: Callable[[], datetime]) -> Initiali
             repaired = store.repair(verified)
     schema = find_project(root).settings.schema_paths or _schema_at(root)
     if not schema:
+        if (root / SCHEMA_FILE).is_symlink():
+            raise UsageError(
+                "CHM0575",
+                f"{SCHEMA_FILE} is a link that leads nowhere",
+                hint="make what it leads to, or delete the link",
+            )
         disk.create(root / SCHEMA_FILE, TEMPLATE.encode())
         schema = (SCHEMA_FILE,)
         made.append(SCHEMA_FILE)
