@@ -520,6 +520,30 @@ def test_a_renamed_table_loses_what_is_not_declared_any_more(db: Database) -> No
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("check (a > 0) not valid", "check (a > 0)", "rows that break the rule in 2 rows of t"),
+        ("o: O via a not valid", "o: O via a", "values without a row in o in 2 rows of t"),
+        pytest.param(
+            "o: O via a not enforced",
+            "o: O via a",
+            "values without a row in o in 2 rows of t",
+            marks=pytest.mark.pg(">=18"),
+        ),
+    ],
+)
+def test_rows_that_a_rule_did_not_bind_may_break_it(db: Database, before: str, after: str, told: str) -> None:
+    other, hazard = _table(name="o"), HazardName.MAY_FAIL_ON_DATA
+    db.run(other + _table("a: bigint"))
+    db.execute("INSERT INTO t VALUES (1, -1), (2, -1)")
+    db.run(other + _table("a: bigint", before))
+    after = other + _table("a: bigint", after)
+    assert [h.detail for h in db.plan(after).plan.hazards if h.name is hazard] == [told]
+    db.execute("DELETE FROM t")
+    assert [h for h in db.plan(after).plan.hazards if h.name is hazard] == []
+
+
+@pytest.mark.parametrize(
     ("before", "after"), [("serial", "bigint identity"), ("int identity", "serial"), ("int identity always", "int")]
 )
 def test_numbering_goes_on_whatever_does_it(db: Database, before: str, after: str) -> None:

@@ -27,7 +27,7 @@ from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, column, constraint, is_provisional, object_name, quote
 from chameleondb.scope import Entity, FieldDraft, Scope
 from chameleondb.sqltext import shown, unquoted, unwrap
-from chameleondb.steps import Effort, Step
+from chameleondb.steps import Effort, Hazard, Step
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tree import Member
@@ -142,16 +142,23 @@ def _create(obj: Check, context: Context) -> list[Step]:
         return [add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)]
     if context.is_inline(obj, table):
         return []
-    hazards = may_fail(obj.id, table, context, "rows that break the rule") if obj.enforced else ()
+    hazards = _may_fail(obj, context) if obj.enforced else ()
     if not context.is_large(table) or is_provisional(obj.id.name) or not obj.enforced:
         return [add_constraint(obj.id, definition, needs=needs, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)
-    validate = validate_constraint(obj.id).with_hazards(hazards)
-    return in_place(add, validate, obj, context)
+    return in_place(add, _validate(obj, context), obj, context)
+
+
+def _may_fail(obj: Check, context: Context) -> tuple[Hazard, ...]:
+    return may_fail(obj.id, obj.id.table, context, "rows that break the rule")
+
+
+def _validate(obj: Check, context: Context) -> Step:
+    return validate_constraint(obj.id).with_hazards(_may_fail(obj, context))
 
 
 def _set_validated(_old: Check, new: Check, context: Context) -> list[Step] | None:
-    return by_itself([validate_constraint(new.id)], new.id.table, context) if new.validated else None
+    return by_itself([_validate(new, context)], new.id.table, context) if new.validated else None
 
 
 def _renamed(obj: Check, ids: Renamed) -> Check:

@@ -28,7 +28,7 @@ from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.kinds.unique import Unique
 from chameleondb.model.renamed import Renamed
 from chameleondb.names import Identity, is_provisional, qualified, quote, quote_all
-from chameleondb.steps import Effort, Lock, LockMode, Step
+from chameleondb.steps import Effort, Hazard, Lock, LockMode, Step
 
 
 def _definition(obj: ForeignKey) -> str:
@@ -96,18 +96,22 @@ def _add(obj: ForeignKey, context: Context) -> list[Step]:
             add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, locks=_locks(obj), effort=Effort.CATALOG)
         ]
     table = obj.id.table
-    hazards = may_fail(obj.id, table, context, f"values without a row in {obj.target}") if obj.enforced else ()
+    hazards = _may_fail(obj, context) if obj.enforced else ()
     online = context.is_large(table) or context.is_large(obj.target)
     if not online or not obj.enforced or context.is_new(table) or is_provisional(obj.id.name):
         effort = Effort.SCAN if obj.enforced else Effort.CATALOG
         return [add_constraint(obj.id, definition, needs=needs, locks=_locks(obj), effort=effort, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, locks=_locks(obj), effort=Effort.CATALOG)
-    return in_place(add, _validate(obj).with_hazards(hazards), obj, context)
+    return in_place(add, _validate(obj, context), obj, context)
 
 
-def _validate(obj: ForeignKey) -> Step:
+def _may_fail(obj: ForeignKey, context: Context) -> tuple[Hazard, ...]:
+    return may_fail(obj.id, obj.id.table, context, f"values without a row in {obj.target}")
+
+
+def _validate(obj: ForeignKey, context: Context) -> Step:
     locks = (Lock(obj.id.table, LockMode.SHARE_UPDATE_EXCLUSIVE), Lock(obj.target, LockMode.ROW_SHARE))
-    return validate_constraint(obj.id, locks)
+    return validate_constraint(obj.id, locks).with_hazards(_may_fail(obj, context))
 
 
 def _drop(obj: ForeignKey, _context: Context) -> list[Step]:
@@ -124,15 +128,15 @@ def _set_deferrable(_old: ForeignKey, new: ForeignKey, _context: Context) -> lis
 
 
 def _set_validated(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step] | None:
-    return by_itself([_validate(new)], new.id.table, context) if new.validated else None
+    return by_itself([_validate(new, context)], new.id.table, context) if new.validated else None
 
 
-def _set_enforced(_old: ForeignKey, new: ForeignKey, _context: Context) -> list[Step]:
+def _set_enforced(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step]:
     if not new.enforced:
         locks = _locks(new, LockMode.ACCESS_EXCLUSIVE)
         return [replace(_alter(new, " NOT ENFORCED"), locks=locks)]
     locks = (*exclusive(new.id.table), Lock(new.target, LockMode.SHARE_ROW_EXCLUSIVE))
-    return [replace(_alter(new, " ENFORCED"), locks=locks, effort=Effort.SCAN)]
+    return [replace(_alter(new, " ENFORCED"), locks=locks, effort=Effort.SCAN, hazards=_may_fail(new, context))]
 
 
 def _renamed(obj: ForeignKey, ids: Renamed) -> ForeignKey:
