@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from chameleondb.errors import SchemaError
@@ -14,15 +19,33 @@ from chameleondb.names import is_hidden
 SHOWN_MAX = 20
 """Diagnostics shown per run: more would hide the first, which is the one to mend."""
 
+SUGGESTIONS_MAX = 100
+"""Words for which one that may have been meant is looked for: each is compared with all names of the schema."""
+
+BOM = "\ufeff"
+"""What some editors begin a file with; it has no column."""
+
 FORMAT_VERSION = "1.0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One schema text and what the user calls it (a path, or ``<stdin>``)."""
 
     name: str
     text: str = field(repr=False)
+
+    @cached_property
+    def line_starts(self) -> Sequence[int]:
+        """The offset of each line."""
+        return array("L", chain([0], (match.end() for match in re.finditer("\n", self.text))))
+
+    def line(self, number: int) -> str:
+        """Return a line, counted from 1, without its end or the mark at the beginning of the text."""
+        start = self.line_starts[number - 1]
+        end = self.text.find("\n", start)
+        text = self.text[start : end if end >= 0 else None].rstrip("\r")
+        return text.removeprefix(BOM) if number == 1 else text
 
 
 class Span(NamedTuple):
@@ -42,11 +65,11 @@ class Position(NamedTuple):
 
 def position(source: Source, offset: int) -> Position:
     """Return the line and column of an offset."""
-    line_start = source.text.rfind("\n", 0, offset) + 1
-    column = offset - line_start + 1
-    if line_start == 0 and source.text.startswith("\ufeff"):
+    line = bisect_right(source.line_starts, offset)
+    column = offset - source.line_starts[line - 1] + 1
+    if line == 1 and source.text.startswith(BOM):
         column = max(1, column - 1)
-    return Position(source.text.count("\n", 0, offset) + 1, column)
+    return Position(line, column)
 
 
 class Severity(enum.StrEnum):
@@ -94,6 +117,7 @@ class Diagnostics:
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._suggestions = 0
 
     def __len__(self) -> int:
         return len(self._found)
@@ -118,6 +142,12 @@ class Diagnostics:
     def warning(self, code: str, message: str, span: Span, label: str = "", *, help: str | None = None) -> None:
         """Keep a warning."""
         self.add(Diagnostic(code=code, message=message, span=span, label=label, help=help, severity=Severity.WARNING))
+
+    def did_you_mean(self, word: str, candidates: Iterable[str]) -> str | None:
+        """Return a help sentence with the closest candidate; None if none is close, or after too many words."""
+        self._suggestions += 1
+        found = closest(word, candidates) if self._suggestions <= SUGGESTIONS_MAX else None
+        return f"did you mean `{found}`?" if found else None
 
     @property
     def sorted(self) -> tuple[Diagnostic, ...]:
@@ -147,12 +177,6 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
         by_fold.setdefault(candidate.casefold(), candidate)
     found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.7 if len(word) > 3 else 0.6)
     return by_fold[found[0]] if found else None
-
-
-def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return a help sentence with the closest candidate, or None."""
-    found = closest(word, candidates)
-    return f"did you mean `{found}`?" if found else None
 
 
 # --- Rendering -----------------------------------------------------------------------------------------------------
@@ -220,11 +244,10 @@ def _mark(span: Span, sign: str, text: str) -> _Mark:
 
 
 def _snippet(source: Source, marks: list[_Mark], margin: str) -> list[str]:
-    texts = source.text.removeprefix("\ufeff").split("\n")
     lines: list[str] = []
     shown = (0, 0)
     for mark in sorted(marks):
-        text = texts[mark.line - 1].rstrip("\r")
+        text = source.line(mark.line)
         start = 0 if len(text) <= _LINE_SHOWN else max(0, mark.column - 1 - _LINE_SHOWN // 3)
         text = text[start : start + _LINE_SHOWN]
         if shown != (mark.line, start):

@@ -6,12 +6,13 @@ object goes in by `add`, so that its place and the user's word for it are known 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from chameleondb import types
-from chameleondb.diagnostics import Diagnostics, Label, Span, did_you_mean
+from chameleondb.diagnostics import Diagnostics, Label, Span
 from chameleondb.model.declared import Hint, Places
 from chameleondb.model.schema import Object
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, constraint, former_places, provisional, qualified_type, quote
@@ -181,7 +182,7 @@ class Scope:
         if entity.node and name in entity.node.broken:
             return
         known = ", ".join(list(entity.columns)[:12])
-        help = did_you_mean(name, entity.columns) or (f"its fields are {known}" if known else None)
+        help = self.diagnostics.did_you_mean(name, entity.columns) or (f"its fields are {known}" if known else None)
         others = (Label(entity.node.name_span, f"`{entity.name}` is declared here"),) if entity.node else ()
         self.diagnostics.error(
             "CHM0214",
@@ -248,8 +249,13 @@ class Scope:
 
     def no_entity(self, name: str, span: Span) -> None:
         """Report an entity that does not exist."""
-        help = did_you_mean(name, self.entities)
+        help = self.diagnostics.did_you_mean(name, self.entities)
         self.diagnostics.error("CHM0401", f"unknown entity `{name}`", span, "no entity has this name", help=help)
+
+    @cached_property
+    def _type_names(self) -> Collection[str]:
+        """All that a field's type can be called, once every declaration has entered its name."""
+        return dict.fromkeys((*self.named_types, *self.entities, *types.BUILTIN, *types.EXTENSION_TYPES))
 
     def unknown_type(self, node: Field) -> None:
         """Report a field whose type is neither a type nor an entity."""
@@ -257,11 +263,10 @@ class Scope:
         if node.clause("via"):
             self.no_entity(name, node.type_span)
             return
-        known = (*self.named_types, *self.entities, *types.BUILTIN, *types.EXTENSION_TYPES)
         if node.type.quoted and name.lower() in types.BUILTIN:
             help: str | None = f"take the quotes off: {name}"
         else:
-            help = advice(name, known, TYPES)
+            help = advice(name, self._type_names, TYPES, self.diagnostics)
         help = help or ('a type of an extension needs `extension "…"`, any other a `sql` block that creates it')
         self.diagnostics.error(
             "CHM0301", f"unknown type `{name}`", node.type_span, "neither a type nor an entity", help=help

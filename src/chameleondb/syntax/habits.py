@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from chameleondb.diagnostics import did_you_mean
+from chameleondb.diagnostics import Diagnostics
 
 
 def _spread(advice: Mapping[str, str]) -> dict[str, str]:
@@ -83,9 +83,9 @@ TYPES = _spread(
 """Words in the place of a type."""
 
 
-def advice(word: str, known: Collection[str], habits: Mapping[str, str]) -> str | None:
+def advice(word: str, known: Collection[str], habits: Mapping[str, str], diagnostics: Diagnostics) -> str | None:
     """Return the help for a word that is not known: its own spelling, a habit, or what is most like it."""
     folded = word.lower()
     if folded in known and folded != word:
         return f"words of the language are in lower case: `{folded}`"
-    return habits.get(folded) or did_you_mean(word, known)
+    return habits.get(folded) or diagnostics.did_you_mean(word, known)

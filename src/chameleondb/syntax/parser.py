@@ -115,7 +115,7 @@ class _Parser:
         if lead is None:
             known = ", ".join(f"`{w}`" for w in (*self.grammar.leads, "sql"))
             if is_word(word):
-                help = habits.advice(word, (*self.grammar.leads, "sql"), habits.DECLARATIONS)
+                help = habits.advice(word, (*self.grammar.leads, "sql"), habits.DECLARATIONS, cursor.diagnostics)
                 help = help or f"a declaration starts with {known}"
                 cursor.fail(f"unknown declaration `{word}`", code="CHM0107", help=help, span=cursor.span())
             help = habits.DECLARATIONS.get(word) or f"a declaration starts with {known}"
@@ -256,7 +256,7 @@ class _Parser:
         if is_word(word):
             if "\n" in cursor.tokens.gap(cursor.at):
                 return
-            help = habits.advice(word, self.grammar.clauses, habits.CLAUSES)
+            help = habits.advice(word, self.grammar.clauses, habits.CLAUSES, cursor.diagnostics)
             cursor.fail(f"unknown modifier `{word}`", code="CHM0108", help=help, span=cursor.span())
         before = (cursor.texts[cursor.at - back] for back in range(3))  # as in `references teams(id)`
         help = next((habits.CLAUSES[text] for text in before if text in habits.CLAUSES), None)

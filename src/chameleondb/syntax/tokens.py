@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 
-from chameleondb.diagnostics import Diagnostic, Problem, Source, Span
+from chameleondb.diagnostics import BOM, Diagnostic, Problem, Source, Span
 
 SOURCE_BYTES_MAX = 8 * 1024 * 1024
 """A larger file is refused before it is read into tokens."""
@@ -46,9 +46,6 @@ COMMENT = re.compile(r"//[^\n]*|/\*[\s\S]*?\*/")
 """A comment within a gap."""
 
 
-_BOM = "\ufeff"
-
-
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """The tokens of a source; the last one is empty and stands for the end."""
@@ -60,7 +57,7 @@ class Tokens:
     def gap(self, index: int) -> str:
         """Return what stands before a token, back to the one before it."""
         if not index:
-            return self.source.text[: self.starts[0]].removeprefix(_BOM)
+            return self.source.text[: self.starts[0]].removeprefix(BOM)
         return self.source.text[self.starts[index - 1] + len(self.texts[index - 1]) : self.starts[index]]
 
     def span(self, first: int, last: int) -> Span:
@@ -80,7 +77,7 @@ def tokenize(source: Source) -> Tokens:
     texts: list[str] = []
     starts = array("L")
     pool: dict[str, str] = {}  # the same few words, thousands of times
-    for at, gaps, found in _scan(text, len(_BOM) if text.startswith(_BOM) else 0):
+    for at, gaps, found in _scan(text, len(BOM) if text.startswith(BOM) else 0):
         lengths = chain.from_iterable(zip(map(len, gaps), map(len, found), strict=True))
         starts.extend(islice(accumulate(lengths, initial=at), 1, None, 2))
         texts += map(pool.setdefault, found, found)

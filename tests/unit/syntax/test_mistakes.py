@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chameleondb.diagnostics import SHOWN_MAX, Source, position, render, to_json
+from chameleondb.diagnostics import SHOWN_MAX, SUGGESTIONS_MAX, Source, position, render, to_json
 
 from .schema_text import codes, loaded, marked, mistakes
 
@@ -173,6 +173,20 @@ def test_positions_on_the_first_line_leave_the_mark_out() -> None:
     (found,) = mistakes("\ufeffentiy")
     assert position(found.span.source, found.span.start) == (1, 1)
     assert "1:1" in render([found])
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a", "a\n", "\r\n\nb\r\n c"])
+def test_every_position_is_what_counting_lines_gives(text: str) -> None:
+    for offset in range(len(text) + 1):
+        before = text[:offset].split("\n")
+        assert position(Source("a.cham", text), offset) == (len(before), len(before[-1]) + 1)
+
+
+def test_what_was_meant_is_looked_for_a_limited_number_of_times() -> None:
+    fields = ", ".join(f"f{n}: strnig" for n in range(SUGGESTIONS_MAX + 1))
+    *first, last = mistakes(f"entity User {{ {fields} }}")
+    assert all(m.help and "`string`" in m.help for m in first)
+    assert "extension" in (last.help or "")
 
 
 def test_the_text_form() -> None:

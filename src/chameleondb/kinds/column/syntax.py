@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from chameleondb import types
-from chameleondb.diagnostics import did_you_mean
 from chameleondb.kinds.column.model import Column, Generated, IdentityColumn, NotNull
 from chameleondb.kinds.sequence import (
     COUNTING,
@@ -105,7 +104,7 @@ def _apply_default(scope: Scope, draft: FieldDraft, default: Value) -> None:
                 help = f"did you mean `{default.label.lower()}`?"
         else:
             message = f"enum `{draft.node.type.name}` has no value `{default.label}`"
-            help = did_you_mean(default.label, labels) or f"its values are {', '.join(labels)}"
+            help = scope.diagnostics.did_you_mean(default.label, labels) or f"its values are {', '.join(labels)}"
         scope.diagnostics.error("CHM0305", message, span, help=help)
     draft.values["default"] = default.sql
 
@@ -223,7 +222,7 @@ def _refuse(scope: Scope, node: Field, words: str) -> None:
         "CHM0119",
         f"`{words}` belongs to a relation, but `{node.name}` is a field of type `{node.type.name}`",
         node.clause_span(clause),
-        help=did_you_mean(node.type.name, scope.entities),
+        help=scope.diagnostics.did_you_mean(node.type.name, scope.entities),
     )
 
 

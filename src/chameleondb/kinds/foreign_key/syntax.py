@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chameleondb import types
-from chameleondb.diagnostics import Label, Span, did_you_mean
+from chameleondb.diagnostics import Label, Span
 from chameleondb.kinds.foreign_key.model import ForeignKey
 from chameleondb.kinds.primary_key import PrimaryKey
 from chameleondb.language import Entry, FieldClause, Page, Syntax
@@ -192,7 +192,7 @@ def _points_back(found: _Relation, other: Entity, between: _Between, *, many: bo
 def _no_key_field(scope: Scope, owner: Entity, node: Field, name: str) -> None:
     if owner.node and name in owner.node.broken:
         return
-    near = did_you_mean(name, owner.columns)
+    near = scope.diagnostics.did_you_mean(name, owner.columns)
     help = near or f"declare the field, e.g. `{name}: uuid`, or name another one: via …"
     message = f"relation `{node.name}` needs a field for its key, and `{owner.name}` has no `{name}`"
     scope.diagnostics.error("CHM0402", message, node.head_span, help=help)
