@@ -21,6 +21,11 @@ KEEPS = [
     ("uuid", "text"),
     ("public.plan", "text"),
     ("jsonb", "json"),
+    ("text", "public.citext"),
+    ("character varying(10)", "public.citext"),
+    ("public.plan[]", "text[]"),
+    ("integer[]", "bigint[]"),
+    ("text[]", "public.citext[]"),
 ]
 LOSES = [
     ("numeric(10,2)", "numeric(10,1)"),
@@ -38,6 +43,10 @@ LOSES = [
     ("bpchar", "text"),
     ("json", "jsonb"),
     ("text", "integer"),
+    ("text", "public.plan"),  # unless it is known to be an enum
+    ("character(5)", "public.citext"),
+    ("text[]", "integer[]"),
+    ("bigint[]", "real[]"),
     ("text[]", "character varying(3)[]"),
     ("public.email", "public.vector(3)[]"),
     ("public.plan", "public.tier"),  # unless both are known to be enums
@@ -54,6 +63,12 @@ def test_it_keeps_every_value_or_fails(old: str, new: str) -> None:
 @pytest.mark.parametrize(("old", "new"), LOSES)
 def test_it_may_lose_something(old: str, new: str) -> None:
     assert conversion(old, new).lossy
+
+
+def test_an_array_is_converted_value_by_value() -> None:
+    assert conversion("public.plan[]", "public.tier[]").casts == ("text[]", "public.tier[]")
+    assert conversion("json[]", "jsonb[]").casts == ("jsonb[]",)
+    assert conversion("integer[]", "bigint[]").casts == ()
 
 
 @pytest.mark.parametrize(

@@ -178,13 +178,13 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         action += f" COLLATE {new.collation}"
     if using is not None:
         action += f" USING ({using})"
-    elif change.cast:
-        action += f" USING {quote(new.id.name)}::{change.cast}"
+    elif change.casts:
+        action += f" USING {'::'.join((quote(new.id.name), *change.casts))}"
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
     counting = (Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE),) if old.identity else ()
     locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context), *counting))
     step = replace(alter_step(new, action, effort), locks=tuple(locks))
-    if using is None and change.lossy and not _between_enums(old, new, context):
+    if using is None and change.lossy and not _keeps_labels(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
     if using is not None or change.may_fail:
         step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
@@ -201,17 +201,20 @@ def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
     return [new.id] if (old.type, old.collation) != (new.type, new.collation) else []
 
 
-def _between_enums(old: Column, new: Column, context: Context) -> bool:
-    """Whether both types are modelled ones: a label is the same label in another type, or the change fails."""
-    before, after = own_name(old.type), own_name(new.type)
-    if before is None or after is None:
-        return False
-    return type_(*before) in context.source and type_(*after) in context.target
+def _keeps_labels(old: Column, new: Column, context: Context) -> bool:
+    """Whether texts or labels become labels: one is the same in another type, or the change fails."""
+    is_label = types.is_exact_text(old.type) or _is_modelled(old.type, context.source)
+    return is_label and _is_modelled(new.type, context.target)
+
+
+def _is_modelled(name: str, schema: Schema) -> bool:
+    path = own_name(name)
+    return path is not None and type_(*path) in schema
 
 
 def _moves_default(old: Column, new: Column, context: Context) -> bool:
     """Whether PostgreSQL could not carry the default over by itself: it does so only with an assignment cast."""
-    explicit = context.hint(new.id).using is not None or types.conversion(old.type, new.type).cast is not None
+    explicit = context.hint(new.id).using is not None or bool(types.conversion(old.type, new.type).casts)
     return old.default is not None and old.type != new.type and explicit
 
 

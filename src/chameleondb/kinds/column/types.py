@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chameleondb.sqltext import closing, own_name
 
@@ -56,12 +56,27 @@ def default_sql(expression: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What ALTER COLUMN TYPE does: `cast` is needed in USING, `lossy` says what may be lost."""
+    """What ALTER COLUMN TYPE does: `casts` are needed in USING, one after the other, `lossy` says what may be lost."""
 
     rewrites: bool = True
     may_fail: bool = True
     lossy: str | None = None
-    cast: str | None = None
+    casts: tuple[str, ...] = ()
+
+
+def is_array(type_: str) -> bool:
+    """Whether a type is an array; PostgreSQL prints one pair of brackets, however many dimensions were declared."""
+    return type_.endswith("[]")
+
+
+def element(type_: str) -> str:
+    """Return the type of an array's values; another type is its own."""
+    return type_.removesuffix("[]")
+
+
+def is_exact_text(type_: str) -> bool:
+    """Whether a type, or that of an array's values, keeps every text as it is."""
+    return _parse(element(type_))[0] in _EXACT
 
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
@@ -77,7 +92,8 @@ def _parse(type_: str) -> tuple[str, tuple[int, ...]]:
     return match[1] + match[3], numbers
 
 
-_STRINGS = {"text", "character varying", "character", "bpchar"}
+_EXACT = {"text", "character varying"}
+_STRINGS = {*_EXACT, "character", "bpchar"}
 _TIMES = {"timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone"}
 
 
@@ -87,6 +103,9 @@ def conversion(old: str, new: str) -> Conversion:
     Measured on PostgreSQL 13-18 (docs/language.md, "Changing a type"). A pair that is not known counts as lossy: the
     careful answer is to ask.
     """
+    if is_array(old) and is_array(new):
+        each = conversion(element(old), element(new))
+        return replace(each, rewrites=True, casts=tuple(f"{cast}[]" for cast in each.casts))
     (a, a_mod), (b, b_mod) = _parse(old), _parse(new)
     if a in _STRINGS and b in _STRINGS:
         return _strings(a, a_mod, b, b_mod)
@@ -109,22 +128,24 @@ def conversion(old: str, new: str) -> Conversion:
         rounded = "" if a_mod == b_mod else ", and fractions are rounded"
         taken = f"values without a time zone are taken as UTC{rounded}"
         return Conversion(rewrites=bool(rounded), may_fail=False, lossy=taken)
-    if b in {"text", "character varying"} and not b_mod:
-        return Conversion(may_fail=False, cast=new)
+    if b in _EXACT and not b_mod:
+        return Conversion(may_fail=False, casts=(new,))
     if (a, b) == ("date", "timestamp without time zone"):
         return Conversion(may_fail=False)
     if (a, b) == ("cidr", "inet"):
         return Conversion(rewrites=False, may_fail=False)
     if (a, b) == ("json", "jsonb"):
-        return Conversion(lossy="duplicate keys, key order and white space of json are not kept", cast="jsonb")
+        return Conversion(lossy="duplicate keys, key order and white space of json are not kept", casts=("jsonb",))
     if (a, b) == ("jsonb", "json"):
-        return Conversion(may_fail=False, cast="json")
+        return Conversion(may_fail=False, casts=("json",))
+    if a in _EXACT and new.endswith(".citext"):  # which only compares in another way
+        return Conversion(casts=(new,))
     if a in _STRINGS:
-        return Conversion(cast=new, lossy=f"text that {new} spells differently is not kept as it was")
+        return Conversion(casts=(new,), lossy=f"text that {new} spells differently is not kept as it was")
     if own_name(old) and own_name(new):
-        text = "text[]" if new.endswith("[]") else "text"
-        return Conversion(cast=f"{text}::{new}", lossy=f"{old} values are converted to {new} by way of their text")
-    return Conversion(lossy=f"{old} values are converted to {new}", cast=new)
+        text = "text[]" if is_array(new) else "text"
+        return Conversion(casts=(text, new), lossy=f"{old} values are converted to {new} by way of their text")
+    return Conversion(lossy=f"{old} values are converted to {new}", casts=(new,))
 
 
 def _strings(a: str, a_mod: tuple[int, ...], b: str, b_mod: tuple[int, ...]) -> Conversion:
