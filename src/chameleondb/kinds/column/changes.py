@@ -172,6 +172,13 @@ def _drop(obj: Column, context: Context) -> list[Step]:
 def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     """Change type and collation together; a default that cannot follow is taken off before and put back after."""
     using = context.hint(new.id).using
+    if using is None and _has_no_cast(old, new, context):
+        name = quote(new.id.name)
+        raise PlanError(
+            "CHM1016",
+            f"{new.id} is {old.type}: PostgreSQL cannot make {new.type} of that by itself",
+            hint=f"say how, for example using ({f'ARRAY[{name}]' if types.is_array(new.type) else f'{name}[1]'})",
+        )
     change = types.conversion(old.type, new.type)
     action = f"TYPE {types.sql(new.type)}"
     if new.collation:
@@ -199,6 +206,14 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
 def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
     """A column computed from this one cannot stay meanwhile, however free the change is, nor a key that compares it."""
     return [new.id] if (old.type, old.collation) != (new.type, new.collation) else []
+
+
+def _has_no_cast(old: Column, new: Column, context: Context) -> bool:
+    """Whether one is an array and the other is not: only texts are cast so, and what somebody made a cast for."""
+    if types.is_array(old.type) == types.is_array(new.type) or types.is_text(old.type) or types.is_text(new.type):
+        return False
+    sides = ((old.type, context.source), (new.type, context.target))
+    return all(own_name(name) is None or _is_modelled(name, schema) for name, schema in sides)
 
 
 def _keeps_labels(old: Column, new: Column, context: Context) -> bool:

@@ -79,6 +79,11 @@ def is_exact_text(type_: str) -> bool:
     return _parse(element(type_))[0] in _EXACT
 
 
+def is_text(type_: str) -> bool:
+    """Whether everything can be cast to a type and back, by its text."""
+    return _parse(type_)[0] in {*_STRINGS, "name", '"char"'}
+
+
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 _FLOATS = {"real": 4, "double precision": 8}
 _MODIFIED = re.compile(r"([^()]*?)\s*(?:\(([\d,-]+)\))?((?:\s+with(?:out)? time zone)?)\Z")
