@@ -21,6 +21,12 @@ CREATE VIEW active AS SELECT * FROM users;
 """
 
 
+@pytest.mark.parametrize("output", ["-", "tree/", "schema.cham"])
+def test_that_there_is_nothing_is_said(output: str, project: Path, database_url: str) -> None:
+    done = Chameleon(project, database_url).run("introspect", "-o", output)
+    assert "Nothing was found that can be declared" in done.stderr
+
+
 @pytest.fixture
 def tool(project: Path, database_url: str) -> Chameleon:
     with psycopg.connect(database_url) as connection:

@@ -89,6 +89,8 @@ def _shown(path: Path) -> str:
 def _report(app: App, found: Introspected) -> None:
     from chameleondb.workflow.describe import counted
 
+    if not found.text:
+        app.out.note("Nothing was found that can be declared")
     if found.carried:
         app.out.note(f"Carried as they are, in sql blocks, because tables need them: {counted(found.carried)}")
         for needed in found.carried:
