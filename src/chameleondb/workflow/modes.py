@@ -307,6 +307,8 @@ class Modes:
             if private is None and self._unwritten is None:
                 self._write_mode(force, to, until, private)
         except ChameleonError as error:
+            if error.code != "CHM2010":
+                raise
             self._unwritten = error
 
     def _write_mode(self, force: Force, to: Mode, until: str, private: PrivateKey | None) -> None:
