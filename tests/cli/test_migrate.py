@@ -174,11 +174,19 @@ def test_what_the_server_refuses_is_shown_at_its_place(applied: Chameleon) -> No
             "1:29",
             "help: `SELECT collname",
         ),
+        (
+            'entity T { id: int primary, u: table "auth"."users" (id) via id }\n',
+            "1:29",
+            "help: no schema file makes it",
+        ),
+        (
+            'entity T { id: int primary, u: table "others" (id) via id }\n',
+            "1:29",
+            "help: no schema file makes it",
+        ),
     ],
 )
-def test_what_the_server_lacks_is_told_with_where_to_get_it(
-    applied: Chameleon, declared: str, place: str, help: str
-) -> None:
+def test_what_is_missing_is_told_with_where_to_get_it(applied: Chameleon, declared: str, place: str, help: str) -> None:
     applied.write(declared + BEFORE)
     told = applied.run("migrate", status=1).stderr
     assert "error[CHM0350]: PostgreSQL: " in told

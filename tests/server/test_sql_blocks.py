@@ -429,3 +429,15 @@ def test_a_block_cannot_undo_a_declaration(
     (found,) = cast("tuple[Diagnostic]", caught.value.diagnostics)
     assert (found.code, found.message.split(" is declared")[0]) == ("CHM0352", gone)
     assert found.span.source.text[found.span.start : found.span.end] == place
+
+
+def test_a_table_of_others_can_be_referred_to(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    made = "CREATE TABLE auth.users (id int PRIMARY KEY)"
+    db.execute("CREATE SCHEMA auth", made, "INSERT INTO auth.users VALUES (1)")
+    db.migrate(
+        f'namespace auth sql """ {made}; """'
+        ' entity Job { id: int primary, user_id: int, user: table "auth"."users" (id) via user_id }'
+    )
+    db.execute("INSERT INTO jobs VALUES (1, 1)")
+    assert db.rows("SELECT id FROM auth.users") == [(1,)]

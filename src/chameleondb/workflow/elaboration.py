@@ -33,6 +33,8 @@ OpenShadow = Callable[[frozenset[str]], AbstractContextManager[Connection]]
 FEATURE_NOT_SUPPORTED = "0A000"
 SYNTAX_ERROR = "42601"
 UNDEFINED_OBJECT = "42704"
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_SCHEMA = "3F000"
 
 _MODELS = {model.__name__: model for model in KIND_OF}
 BLOCKS = Identity("", ())
@@ -224,7 +226,7 @@ def _diagnose(failure: Failure, declared: Declared, major: int, diagnostics: Dia
 
 
 def _way_out(failure: Failure, major: int) -> str | None:
-    """Return what helps where the server, rather than the schema, is the one that lacks something."""
+    """Return what helps where something is missing: on the server, in its version, in the schema files."""
     error, about = failure.error, failure.identity
     if error.sqlstate == FEATURE_NOT_SUPPORTED and about is not None and about.space == "extension":
         return (
@@ -236,6 +238,12 @@ def _way_out(failure: Failure, major: int) -> str | None:
         return (
             "`SELECT collname FROM pg_collation` lists those of a server; the embedded PostgreSQL has none of ICU: use"
             " another server, or set database.shadow_url if it is the shadow only"
+        )
+    # A name within an expression has a position.
+    if error.sqlstate in (UNDEFINED_SCHEMA, UNDEFINED_TABLE) and failure.block is None and not error.position:
+        return (
+            "no schema file makes it, whatever the database has: declare it, as `chameleon introspect -o -` writes it; or,"
+            " if it is to be left alone, write its CREATE TABLE in a `sql` block, and its schema as a `namespace`"
         )
     if error.sqlstate == SYNTAX_ERROR and failure.block is None and major < 18:
         return (
