@@ -17,6 +17,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,32 +26,47 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXE
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
 _LOCK = os.O_RDWR | os.O_CREAT | _NO_LINK
 
+WAYS_OUT = {
+    errno.ENOSPC: "make room on the disk and run the same command again",
+    errno.EDQUOT: "your quota is used up: make room and run the same command again",
+    errno.EROFS: "the disk is read-only: reading commands work, changes need one that can be written",
+    errno.EIO: "check the disk; then run the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
+}
+"""What helps when the system refuses to write, by the number of its error."""
+
 
 def replace(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write `data` to `path` in one step; an existing file keeps its permissions unless `mode` is given.
 
-    A symbolic link is followed: its target is replaced, the link stays. Raises: OSError; `path` is then untouched.
+    A symbolic link is followed: its target is replaced, the link stays. Raises: OSError that names `path`, which is
+    then untouched.
     """
-    path = path.resolve()
-    if mode is None:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    temporary = _write_beside(path, data, mode)
-    try:
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+    with _naming(path):
+        path = path.resolve()
+        if mode is None:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        temporary = _write_beside(path, data, mode)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
 
 
 def create(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Write a new file in one step. Raises: FileExistsError, even when another process was quicker; OSError."""
-    temporary = _write_beside(path, data, 0o666 & ~_umask() if mode is None else mode)
-    try:
-        os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    """Write a new file in one step. Raises: FileExistsError, even when another process was quicker; OSError.
+
+    They name `path`.
+    """
+    with _naming(path):
+        temporary = _write_beside(path, data, 0o666 & ~_umask() if mode is None else mode)
+        try:
+            os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_directory(path.parent)
 
 
 def make_directory(path: Path, *, mode: int = 0o777, shared: Path | None = None) -> None:
@@ -359,13 +375,8 @@ class Folder:
                 raise
         return temporary
 
-    @contextlib.contextmanager
-    def _named(self, name: str = "") -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename, error.filename2 = str(self.path / name), None
-            raise
+    def _named(self, name: str = "") -> AbstractContextManager[None]:
+        return _naming(self.path / name)
 
 
 class ChangedFile(OSError):
@@ -375,6 +386,16 @@ class ChangedFile(OSError):
 def temporary_name(name: str) -> str:
     """Return a name beside `name`; random, since a killed run may have left its own."""
     return f".{name[:64]}.{secrets.token_hex(8)}.tmp"
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have every error of the block name a file, and no temporary one beside it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _write_beside(path: Path, data: bytes, mode: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
-from chameleondb import __version__
+from chameleondb import __version__, disk
 from chameleondb.cli import app as shell
 from chameleondb.cli.output import App, Output, bad, format_option, good
 from chameleondb.errors import ChameleonError, DatabaseError, UsageError
@@ -205,6 +206,22 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_exit_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int) -> None:
     _failing(monkeypatch, error)
     assert shell.run(["fail"]) == status
+
+
+def test_a_full_disk_is_told_with_the_file_and_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "schema.cham"
+    file.write_text("entity   User { id: bigint primary }")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(disk, "_write_all", full)
+    assert shell.run(["fmt", "-C", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"error[CHM0520]: {file}: no space left on device\nhelp: make room on the disk and run the same command again\n"
+    )
 
 
 # --- Signals and streams -------------------------------------------------------------------------------------------

@@ -41,8 +41,9 @@ def test_a_given_mode_ignores_the_umask(tmp_path: Path) -> None:
 
 def test_create_refuses_an_existing_file(tmp_path: Path) -> None:
     disk.create(tmp_path / "a", b"one")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as caught:
         disk.create(tmp_path / "a", b"two")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "a"), None)
     assert (tmp_path / "a").read_bytes() == b"one"
     assert _names(tmp_path) == ["a"]
 
@@ -65,8 +66,9 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         disk.replace(file, b"new")
+    assert (caught.value.filename, caught.value.filename2) == (str(file), None)
     assert file.read_bytes() == b"old"
     assert _names(tmp_path) == ["a"]
 

@@ -259,8 +259,10 @@ def _known(error: Exception) -> ChameleonError:
             message, hint = re.sub(r" (\(.*\)|'.*')$", "", message), f"{hint}; a password is no argument, but asked for"
         return UsageError("CHM0500", message[:1].lower() + message[1:], hint=hint)
     if isinstance(error, OSError) and error.strerror:
+        from chameleondb.disk import WAYS_OUT
+
         place = f"{error.filename}: " if error.filename else ""
-        return ChameleonError("CHM0520", f"{place}{error.strerror.lower()}")
+        return ChameleonError("CHM0520", f"{place}{error.strerror.lower()}", hint=WAYS_OUT.get(error.errno or 0))
     return ChameleonError(
         "CHM9000",
         f"internal error: {type(error).__name__}",

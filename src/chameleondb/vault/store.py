@@ -35,16 +35,11 @@ from chameleondb.vault.verify import Verified, orphan_of, verify
 LOCK_DEADLINE_S = 60.0
 _POLL_S = 0.1
 _ROOM_BYTES = 64 * 1024
-_WAYS_OUT = {
-    errno.ENOSPC: "make room on the disk and run the same command again",
-    errno.EDQUOT: "your quota is used up: make room and run the same command again",
-    errno.EROFS: "the disk is read-only: reading commands work, changes need one that can be written",
+_WAYS_OUT = disk.WAYS_OUT | {
     errno.EACCES: "check who owns .chameleon, and its permissions",
     errno.EPERM: "check who owns .chameleon, and its permissions",
     errno.ELOOP: "a symbolic link has no place there: replace it by what it points to",
     errno.ENOTDIR: "a symbolic link or a file has no place there: replace it by a directory",
-    errno.EIO: "check the disk; then run the same command again",
-    errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
 }
 
 
