@@ -242,8 +242,8 @@ def _way_out(failure: Failure, major: int) -> str | None:
     # A name within an expression has a position.
     if error.sqlstate in (UNDEFINED_SCHEMA, UNDEFINED_TABLE) and failure.block is None and not error.position:
         return (
-            "no schema file makes it, whatever the database has: declare it, as `chameleon introspect -o -` writes it; or,"
-            " if it is to be left alone, write its CREATE TABLE in a `sql` block, and its schema as a `namespace`"
+            "no schema file makes it, whatever the database has: declare it, as `chameleon introspect -o -` writes it;"
+            " or, if it is to be left alone, write its CREATE TABLE in a `sql` block, and its schema as a `namespace`"
         )
     if error.sqlstate == SYNTAX_ERROR and failure.block is None and major < 18:
         return (
