@@ -115,6 +115,12 @@ def test_a_violation_comes_before_everything_else(applied: Chameleon) -> None:
     assert "help: restore .chameleon/vault from git or a backup\n" in done.stderr
 
 
+def test_a_version_that_is_missing_is_called_so(applied: Chameleon) -> None:
+    (applied.folder / ".chameleon/vault/versions/v001.json").unlink()
+    done = applied.run("verify", "--offline", status=5)
+    assert "   ✗ v001: is missing\n❌ INTEGRITY VIOLATION DETECTED\n   • v001.json: is missing\n" in done.stdout
+
+
 def test_no_vault(tool: Chameleon) -> None:
     for arguments in ((), ("--offline",)):
         done = tool.run("verify", *arguments, status=64)

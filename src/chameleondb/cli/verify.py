@@ -69,10 +69,10 @@ def _reached(app: App) -> tuple[Any, str | ChameleonError]:
 
 def _show(out: Output, found: Inspection, drift: Drift, why: str | ChameleonError) -> None:
     out.result("🔍 Verifying Schema Vault integrity...")
-    wrong = {f.place.removesuffix(".json") for f in found.violations}
+    wrong = {f.place.removesuffix(".json"): f.message for f in found.violations}
     for version in found.history.versions if found.history else ():
         if version.label in wrong:
-            out.result("   ", bad("✗"), f" {version.label}: hash mismatch")
+            out.result("   ", bad("✗"), f" {version.label}: {wrong[version.label]}")
         else:
             out.result("   ", good("✓"), f" {version.label}: hash verified")
     if found.violations:
