@@ -121,6 +121,15 @@ def test_a_version_that_is_missing_is_called_so(applied: Chameleon) -> None:
     assert "   ✗ v001: is missing\n❌ INTEGRITY VIOLATION DETECTED\n   • v001.json: is missing\n" in done.stdout
 
 
+def test_what_is_in_the_place_of_the_vault_is_to_be_replaced(tool: Chameleon) -> None:
+    (tool.folder / ".chameleon").write_text("")
+    done = tool.run("verify", "--offline", status=5)
+    assert "   • .chameleon: not a directory, or a link to one\n   🚨 Schema vault cannot be read!\n" in done.stdout
+    way_out = "help: a symbolic link or a file has no place there: replace it by a directory"
+    assert way_out in done.stderr
+    assert way_out in tool.run("init", status=1).stderr
+
+
 def test_no_vault(tool: Chameleon) -> None:
     for arguments in ((), ("--offline",)):
         done = tool.run("verify", *arguments, status=64)

@@ -229,7 +229,7 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
 def violation_lines(findings: Iterable[Finding], consequence: str) -> list[str]:
     """Return the block that tells of violations."""
     findings = tuple(findings)
-    if all(f.code == "UNREADABLE_FILE" for f in findings):
+    if all(f.code == "UNREADABLE_FILE" or (f.code, f.place) == ("NOT_A_DIRECTORY", ".chameleon") for f in findings):
         what = "Schema vault cannot be read!"
     elif any("ledger" not in f.place for f in findings):
         what = "Schema vault has been modified!"

@@ -21,6 +21,7 @@ from chameleondb.vault import layout
 from chameleondb.vault.snapshot import Glance, glance
 
 RESTORE = "restore .chameleon/vault from git or a backup"
+_IN_THE_WAY = "a symbolic link or a file has no place there: replace it by a directory; if it held a vault, " + RESTORE
 _TRIES = 10
 
 
@@ -90,7 +91,7 @@ class _Reader:
             self._unreadable(str(self.data.parent), error)
             return self
         with parent:
-            self._enter(parent, self.data.name, ".chameleon", self._data)
+            self._enter(parent, self.data.name, ".chameleon", self._data, way_out=_IN_THE_WAY)
         return self
 
     def _data(self, folder: Folder, names: list[str]) -> None:
