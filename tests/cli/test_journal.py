@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,10 @@ def test_a_journal_that_was_cut_short_is_read_as_far_as_it_goes(failed: Chameleo
     before = _told(failed, "last", "100")
     path.write_bytes(path.read_bytes() + b'{"action":"migr\n[]\n"x"\n{"other":1}\n')
     assert _told(failed, "last", "100") == before
+    lines = path.read_text().splitlines(keepends=True)
+    for time in ('"2026-99-28T09:00:00Z"', '"soon"', "7"):
+        path.write_text("".join([*lines, re.sub('"at":"[^"]*"', f'"at":{time}', lines[0])]))
+        assert _told(failed, "last", "100") == before
 
 
 def test_a_row_of_the_ledger_that_was_changed_hides_no_other(failed: Chameleon) -> None:

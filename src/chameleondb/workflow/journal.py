@@ -18,6 +18,7 @@ from pathlib import Path
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
 from chameleondb.errors import ChameleonError, DatabaseError, interruption
+from chameleondb.modes.change import parse_time
 from chameleondb.postgres.ledger import RUN_LOCK_KEY, Row, read_body
 from chameleondb.postgres.ledger.writing import without_data
 from chameleondb.postgres.session import Connection, is_locked
@@ -103,7 +104,7 @@ class Journal:
             folder.add(layout.JOURNAL, canonical_json(facts).encode() + b"\n")
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what can be read, oldest first; a line that a crash cut short is passed over."""
+        """Yield what can be read, oldest first; a line that was cut short, or whose time is none, is passed over."""
         with contextlib.suppress(OSError):
             with disk.private(self.path.parent) as folder, folder.open_own(layout.JOURNAL) as file:
                 data = file.read(_BYTES_MAX + 1)
@@ -111,7 +112,9 @@ class Journal:
                 return
             for line in data.splitlines():
                 with contextlib.suppress(ValueError, TypeError, RecursionError):
-                    yield Entry(**json.loads(line), source="journal")
+                    entry = Entry(**json.loads(line), source="journal")
+                    parse_time(entry.at)
+                    yield entry
 
 
 def _interruption(error: BaseException) -> str | None:
