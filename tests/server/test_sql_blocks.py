@@ -226,6 +226,66 @@ def test_a_statement_that_would_never_run_is_refused(statement: str, database: s
     assert "CHM0351" in str(caught.value.diagnostics)
 
 
+BEYOND = {
+    "CREATE ROLE beyond_me": "pg_auth",
+    "DO $$ BEGIN CREATE USER beyond_me; END $$": "pg_auth",
+    "ALTER ROLE postgres SET work_mem = '6MB'": "pg_db_role_setting",
+    "GRANT pg_monitor TO postgres": None,
+    "COMMENT ON ROLE postgres IS 'me'": "pg_shdescription",
+    "ALTER DATABASE template1 CONNECTION LIMIT 7": "pg_database",
+    "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false)": "pg_subscription",
+    "CREATE DATABASE beyond_me": "it runs in no transaction",
+    "ALTER SYSTEM SET work_mem = '6MB'": "it runs in no transaction",
+}
+
+
+@pytest.mark.parametrize("statement", BEYOND)
+def test_a_statement_about_the_whole_server_is_refused_and_leaves_nothing(
+    statement: str, database: str, tmp_path: Path
+) -> None:
+    state = """
+        SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM pg_db_role_setting),
+               (SELECT pg_catalog.count(*) FROM pg_auth_members), (SELECT pg_catalog.count(*) FROM pg_shdescription),
+               (SELECT datconnlimit FROM pg_database WHERE datname = 'template1'),
+               (SELECT pg_catalog.count(*) FROM pg_database WHERE datname LIKE 'beyond%') FROM pg_roles"""
+    schema = f'entity User {{ id: int primary }}\nsql """ {statement} """'
+    with psycopg.connect(database) as connection:
+        before = connection.execute(state.encode()).fetchall()
+        with pytest.raises(SchemaError) as caught, planned(database, schema, tmp_path):
+            pass
+        (told,) = cast("tuple[Diagnostic]", caught.value.diagnostics)
+        assert told.code == ("CHM0353" if BEYOND[statement] else "CHM0351")
+        assert (BEYOND[statement] or "privileges") in told.message
+        assert connection.execute(state.encode()).fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "schema", "help"),
+    [
+        ("CREATE SCHEMA auth", "auth", "namespace auth"),
+        ('CREATE SCHEMA "Au th"; CREATE TABLE "Au th".t (a int)', "Au th", 'namespace "Au th"'),
+        ("CREATE TEMP TABLE t (a int)", "pg_temp", "take it out"),
+        ("DO $$ BEGIN CREATE SCHEMA auth; CREATE TABLE here (a int); END $$", "auth", "namespace auth"),
+    ],
+)
+def test_what_would_lie_where_nobody_looks_is_refused(
+    statement: str, schema: str, help: str, database: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SchemaError) as caught, planned(database, f'sql """ {statement} """', tmp_path):
+        pass
+    told, *_ = cast("tuple[Diagnostic, ...]", caught.value.diagnostics)
+    assert told.code == "CHM0354"
+    assert schema in told.message
+    assert help in (told.help or "")
+
+
+def test_an_index_may_be_built_concurrently_by_a_block(database: str, tmp_path: Path) -> None:
+    blocks = "CREATE MATERIALIZED VIEW seen AS SELECT id FROM users; CREATE INDEX CONCURRENTLY by_id ON seen (id)"
+    schema = f'entity User {{ id: int primary }}\nsql """ {blocks} """'
+    with planned(database, schema, tmp_path) as change:
+        assert any("CONCURRENTLY" in s for s in change.statements)
+
+
 def test_what_no_model_has_a_field_for_is_set_where_it_is_not(database: str, tmp_path: Path) -> None:
     block = """
         ALTER TABLE users ENABLE ROW LEVEL SECURITY;

@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chameleondb.diff import diff
-from chameleondb.errors import DatabaseError
+from chameleondb.errors import DatabaseError, DatabaseUnreachable
 from chameleondb.kind import Kind
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema, Unmodelled
 from chameleondb.names import Identity, is_provisional, quote
 from chameleondb.planner.graph import order, unnamed
+from chameleondb.postgres.blocks import run_block, schemas_of
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.session import Connection, translated
 from chameleondb.postgres.unmodelled import read_oids
 from chameleondb.steps import Step
+from chameleondb.syntax.tokens import name_text
 
 Kinds = Mapping[type[Any], Kind[Any]]
 
@@ -99,9 +101,10 @@ def elaborate(
         return Elaborated(schema=Schema(), failures=tuple(_blame(failures, declared_schema)))
     # Only statements of blocks make what no kind claims.
     schema = read_schema(connection, kinds.values(), namespaces, unmodelled=bool(blocks))
-    undone = [] if lenient or not blocks else list(_undone(objects, schema))
-    if undone:
-        return Elaborated(schema=Schema(), failures=tuple(undone))
+    if blocks and not lenient:
+        missed = (*_undone(objects, schema), *_out_of_sight(connection, items, namespaces))
+        if missed:
+            return Elaborated(schema=Schema(), failures=missed)
     made = _attribute(connection, items, schema)
     return Elaborated(schema=_settle(objects, schema, kinds), blocks=made, late=_late(items) if made else {})
 
@@ -118,6 +121,21 @@ def _undone(objects: Iterable[Identity], schema: Schema) -> Iterator[Failure]:
             hint="take the statement out that drops it, renames it or, for a table, lets another one inherit from it",
         )
         yield Failure(error, identity, None)
+
+
+def _out_of_sight(connection: Connection, items: Iterable[_Item], namespaces: Sequence[str]) -> Iterator[Failure]:
+    """Yield blocks that make something in a schema that no file declares: nobody would look whether it is there."""
+    for item in items:
+        hidden = schemas_of(connection, item.made) - {*namespaces} if item.block else set()
+        for name in sorted(hidden):
+            error = DatabaseError(
+                "CHM0354",
+                f"what this statement makes lies in the schema {name}, which no file declares, so it would never run",
+                hint="what is temporary is no part of a schema: take it out"
+                if name.startswith("pg_")
+                else f"declare the schema, outside of the block: namespace {name_text(name)}",
+            )
+            yield Failure(error, None, item.block)
 
 
 # Statements about the session: they do nothing to a schema and are not missed.
@@ -160,12 +178,12 @@ class _Rounds:
         before = self.seen() if watched and item.sql[:6].upper() != "CREATE" else None
         try:
             if item.step is None:
-                self._execute(item.sql)
+                run_block(self.connection, item.sql)
             else:
                 with self.names.told_by(item.step) as sql:
                     self._execute(sql)
         except DatabaseError as error:
-            if error.sqlstate is None:
+            if isinstance(error, DatabaseUnreachable):
                 raise
             return error
         if watched:
