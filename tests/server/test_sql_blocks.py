@@ -282,8 +282,9 @@ def test_what_would_lie_where_nobody_looks_is_refused(
 def test_an_index_may_be_built_concurrently_by_a_block(database: str, tmp_path: Path) -> None:
     blocks = "CREATE MATERIALIZED VIEW seen AS SELECT id FROM users; CREATE INDEX CONCURRENTLY by_id ON seen (id)"
     schema = f'entity User {{ id: int primary }}\nsql """ {blocks} """'
+    build(database, schema, tmp_path)
     with planned(database, schema, tmp_path) as change:
-        assert any("CONCURRENTLY" in s for s in change.statements)
+        assert not change.preview.pending
 
 
 def test_what_no_model_has_a_field_for_is_set_where_it_is_not(database: str, tmp_path: Path) -> None:

@@ -40,10 +40,15 @@ def run_block(connection: Connection, sql: str) -> None:
     except DatabaseError as error:
         if error.sqlstate != pg.ActiveSqlTransaction.sqlstate:
             raise
-        if not _CONCURRENTLY.search(sql):
+        if not runs_alone(sql):
             raise _beyond("it runs in no transaction") from None
         with translated(sql):
             connection.execute(sql.encode())
+
+
+def runs_alone(sql: str) -> bool:
+    """Whether PostgreSQL refuses a statement inside a transaction, as long as it is about one database."""
+    return _CONCURRENTLY.search(sql) is not None
 
 
 def _beyond(why: str) -> DatabaseError:

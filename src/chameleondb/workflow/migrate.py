@@ -27,6 +27,7 @@ from chameleondb.planner.graph import Rounds
 from chameleondb.planner.plan import Plan, make_plan
 from chameleondb.planner.rights import needs
 from chameleondb.postgres.apply import ApplySession
+from chameleondb.postgres.blocks import runs_alone
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.dependents import read_beside
 from chameleondb.postgres.elaborate import Block, unplanned
@@ -35,7 +36,7 @@ from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
 from chameleondb.renames import unfollowed
-from chameleondb.steps import Step
+from chameleondb.steps import Step, Transaction
 from chameleondb.workflow.cache import DAMAGED, Cache
 from chameleondb.workflow.compare import compare
 from chameleondb.workflow.edit import edit_since
@@ -338,7 +339,8 @@ def _rounds(desired: Desired, source: Schema) -> Rounds:
     """Return the statements of sql blocks that are to run, and when they can."""
     steps: dict[int, list[Step]] = defaultdict(list)
     for block in _missing(desired.blocks, source):
-        steps[block.round].append(Step(sql=block.sql))
+        where = Transaction.OUTSIDE if runs_alone(block.sql) else Transaction.INSIDE
+        steps[block.round].append(Step(sql=block.sql, transaction=where))
     return Rounds({number: tuple(found) for number, found in steps.items()}, desired.late)
 
 
