@@ -317,6 +317,12 @@ def test_columns_that_swapped_stay_where_they_are_when_their_table_is_renamed(db
         assert db.rows(f"SELECT a, b FROM {name}") == [(6, 5)]
 
 
+def test_a_name_of_an_index_goes_from_a_table_that_goes_to_a_new_one(db: Database) -> None:
+    db.run(_table('a: int? index name "by_a"'))
+    statements = db.migrate(_table('a: int? index name "by_a"', name="u"))
+    assert statements.index("DROP TABLE t") < statements.index("CREATE INDEX by_a ON u(a)")
+
+
 def test_columns_swap_in_tables_that_swap(db: Database) -> None:
     fields = "a: int?", "b: int?"
     db.run(_table(*fields) + _table(*fields, name="u"))

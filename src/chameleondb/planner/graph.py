@@ -135,9 +135,9 @@ class _Graph:
         for node, step in enumerate(self.steps):
             for identity in step.needs:
                 self._before(self.creates.get(identity), node)
-            # A name is free when what had it is gone.
+            # A name is free when what had it is gone, be it with its table.
             for identity in (*step.creates, *step.awaits):
-                self._before(self.drops.get(identity), node)
+                self._before(self._dropping(identity, source), node)
             for identity in step.frees:
                 self._before(node, self._dropping(identity, source))
         for change in self.changes:
