@@ -80,6 +80,17 @@ class Developer(Chameleon):
         return [kind for (kind,) in self.rows("SELECT kind FROM chameleon.ledger ORDER BY seq")]
 
 
+def first_developer(folder: Path, url: str, text: str) -> Developer:
+    """Return Ann, whose schema is v001 of her database; it is committed with the vault and the mode's password."""
+    ann = Developer(folder, url, "ann")
+    ann.git("init", "-q", "-b", "main")
+    (ann.folder / ".gitignore").write_text(".env\n")
+    ann.apply(text)
+    ann.unlock()
+    ann.commit("the first version")
+    return ann
+
+
 class Clone:
     """A git checkout that holds nothing but a vault; no server is needed."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.branching import Developer
+from tests.branching import Developer, first_developer
 from tests.cluster import Databases
 from tests.command import url_of
 
@@ -23,13 +23,7 @@ NAMED = USER.replace("primary,", "primary,\n    name: string?,")
 @pytest.fixture
 def ann(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Developer:
     """A developer with a database of her own; v001 and the mode's password are committed."""
-    ann = Developer(tmp_path_factory.mktemp("ann"), url_of(databases.new()), "ann")
-    ann.git("init", "-q", "-b", "main")
-    (ann.folder / ".gitignore").write_text(".env\n")
-    ann.apply(USER)
-    ann.unlock()
-    ann.commit("users")
-    return ann
+    return first_developer(tmp_path_factory.mktemp("ann"), url_of(databases.new()), USER)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chameleondb.modes.policy import Mode
-from tests.branching import Developer
+from tests.branching import Developer, first_developer
 from tests.cluster import Databases
 from tests.command import PASSWORD, url_of
 
@@ -31,13 +31,7 @@ Hire = Callable[[str], Developer]
 @pytest.fixture
 def ann(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Developer:
     """The first developer: v001 is applied, and everything is committed."""
-    ann = Developer(tmp_path_factory.mktemp("ann"), url_of(databases.new()), "ann")
-    ann.git("init", "-q", "-b", "main")
-    (ann.folder / ".gitignore").write_text(".env\n")
-    ann.apply(USER)
-    ann.unlock()
-    ann.commit("users")
-    return ann
+    return first_developer(tmp_path_factory.mktemp("ann"), url_of(databases.new()), USER)
 
 
 @pytest.fixture
