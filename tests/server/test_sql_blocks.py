@@ -236,6 +236,7 @@ BEYOND = {
     "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false)": "pg_subscription",
     "CREATE DATABASE beyond_me": "it runs in no transaction",
     "ALTER SYSTEM SET work_mem = '6MB'": "it runs in no transaction",
+    "ALTER SYSTEM SET application_name = 'concurrently'": "it runs in no transaction",
 }
 
 
@@ -285,6 +286,12 @@ def test_an_index_may_be_built_concurrently_by_a_block(database: str, tmp_path: 
     build(database, schema, tmp_path)
     with planned(database, schema, tmp_path) as change:
         assert not change.preview.pending
+
+
+def test_a_word_in_a_body_takes_no_statement_out_of_its_transaction(database: str, tmp_path: Path) -> None:
+    body = "CREATE FUNCTION how() RETURNS text LANGUAGE sql AS $$ SELECT 'concurrently' $$"
+    with planned(database, f'entity User {{ id: int primary }}\nsql """ {body} """', tmp_path) as change:
+        assert [group.transactional for group in change.preview.plan.groups] == [True]
 
 
 def test_what_no_model_has_a_field_for_is_set_where_it_is_not(database: str, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from chameleondb.postgres.session import Connection, translated
 _OURS = "keep roles, databases, tablespaces, privileges and settings of the server in scripts of your own"
 _PRIVILEGES = re.compile(r"(?:GRANT|REVOKE)\b", re.IGNORECASE)
 _SUBSCRIPTION = re.compile(r"\w+\s+SUBSCRIPTION\b", re.IGNORECASE)
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+_CONCURRENTLY = re.compile(
+    r"(?:CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\s+(?:INDEX|TABLE))\s+CONCURRENTLY\b", re.IGNORECASE
+)
 
 # Whoever changes roles and the like keeps a lock on their catalog, which belongs to no database, to the end of the
 # transaction. That of dependencies on owners is let go at once by every statement that makes something.
@@ -48,7 +50,7 @@ def run_block(connection: Connection, sql: str) -> None:
 
 def runs_alone(sql: str) -> bool:
     """Whether PostgreSQL refuses a statement inside a transaction, as long as it is about one database."""
-    return _CONCURRENTLY.search(sql) is not None
+    return _CONCURRENTLY.match(sql) is not None
 
 
 def _beyond(why: str) -> DatabaseError:
