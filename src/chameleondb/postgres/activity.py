@@ -20,6 +20,9 @@ _PROCESS: LiteralString = (
     " pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text,"
     " coalesce(a.query LIKE '%%(to prevent wraparound)', false)"
 )
+_HERE: LiteralString = (
+    "l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())"
+)
 _AUTOVACUUM = "autovacuum worker"
 
 # What the server needs beyond deadlock_timeout to end an autovacuum for whoever waits for it.
@@ -50,8 +53,7 @@ def lock_holders(connection: Connection, wanted: Sequence[tuple[str, LockMode]])
             " JOIN ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS w (name, modes)"
             " ON l.relation = pg_catalog.to_regclass(w.name)"
             # A copy of a database has tables of the same numbers.
-            " WHERE l.granted AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d"
-            " WHERE d.datname = pg_catalog.current_database()) GROUP BY l.pid) AS held ON held.pid = a.pid"
+            f" WHERE l.granted AND {_HERE} GROUP BY l.pid) AS held ON held.pid = a.pid"
             " WHERE a.pid <> pg_catalog.pg_backend_pid() ORDER BY held.is_in_the_way DESC, a.xact_start",
             [names, modes],
         ).fetchall()
@@ -67,8 +69,7 @@ def who_keeps_from_reading(connection: Connection) -> str | None:
     return _first_process(
         connection,
         "a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks AS l"
-        " WHERE l.granted AND l.mode = %s AND l.relation >= 16384 AND l.database = (SELECT d.oid"
-        " FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))",
+        f" WHERE l.granted AND l.mode = %s AND l.relation >= 16384 AND {_HERE})",
         _spelled(LockMode.ACCESS_EXCLUSIVE),
     )
 
