@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from chameleondb import disk
@@ -25,9 +26,9 @@ SCHEMA_SUFFIX = ".cham"
 _PLAIN = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Introspected:
-    """A database in words."""
+    """A database in words, which are looked for once: they are most of the work."""
 
     schema: Schema
     carried: tuple[Verbatim, ...] = ()  # in sql blocks, since tables need them
@@ -35,12 +36,12 @@ class Introspected:
     elsewhere: tuple[Verbatim, ...] = ()  # needed, but in schemas that were not chosen
     left: tuple[Unmodelled, ...] = ()  # neither modelled nor needed
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Return all of it as one schema file."""
         return "\n".join([print_schema(self.schema), *map(_block, self.carried)])
 
-    @property
+    @cached_property
     def files(self) -> dict[str, str]:
         """Return the same in parts, by file name: one for each schema, `_database.cham` for what lies in none."""
         files = {}
