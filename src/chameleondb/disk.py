@@ -1,8 +1,8 @@
 """The only module that writes files.
 
 Rules kept here: a reader sees the old file or the new one, never a half; what was reported as written survives a power
-cut; bytes go out in a loop, since `os.write` may take fewer than it was given; a failed fsync is never tried again,
-because the system may already have thrown the data away.
+cut, but for what may be lost (`durable=False`); bytes go out in a loop, since `os.write` may take fewer than it was
+given; a failed fsync is never tried again, because the system may already have thrown the data away.
 
 `Folder` does the same inside a directory that is held open, so that a link put in its path meanwhile diverts nothing.
 """
@@ -236,9 +236,12 @@ class Folder:
                 os.unlink(temporary, dir_fd=self._handle)
             os.fsync(self._handle)
 
-    def replace(self, name: str, data: bytes, *, mode: int) -> None:
-        """Write a file in one step, in the place of an older one if there is one. Raises: OSError."""
-        temporary = self._write_beside(name, data, mode)
+    def replace(self, name: str, data: bytes, *, mode: int, durable: bool = True) -> None:
+        """Write a file in one step, in the place of an older one if there is one. Raises: OSError.
+
+        A power cut may leave one that is not `durable` empty or torn.
+        """
+        temporary = self._write_beside(name, data, mode, durable=durable)
         with self._named(name):
             try:
                 os.replace(temporary, name, src_dir_fd=self._handle, dst_dir_fd=self._handle)
@@ -246,7 +249,8 @@ class Folder:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=self._handle)
                 raise
-            os.fsync(self._handle)
+            if durable:
+                os.fsync(self._handle)
 
     def append(self, name: str, data: bytes, *, after: bytes) -> None:
         """Add to the end of a file that ends in `after`. Raises: ChangedFile if it does not; OSError."""
@@ -256,15 +260,19 @@ class Folder:
             _write_all(handle, data)
             os.fsync(handle)
 
-    def add(self, name: str, data: bytes) -> None:
-        """Add to the end of a private file, which is made if need be. Raises: OSError, also if it is not our own."""
+    def add(self, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Add to the end of a private file, which is made if need be. Raises: OSError, also if it is not our own.
+
+        A power cut may tear what is not `durable`.
+        """
         with self._named(name):
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
             handle = os.open(name, flags, 0o600, dir_fd=self._handle)
             try:
                 self._require_own(handle)
                 _write_all(handle, data)
-                os.fsync(handle)
+                if durable:
+                    os.fsync(handle)
             finally:
                 os.close(handle)
 
@@ -363,12 +371,12 @@ class Folder:
             finally:
                 os.close(handle)
 
-    def _write_beside(self, name: str, data: bytes, mode: int) -> str:
+    def _write_beside(self, name: str, data: bytes, mode: int, *, durable: bool = True) -> str:
         temporary = temporary_name(name)
         with self._named(name):
             handle = os.open(temporary, _NEW, 0o600, dir_fd=self._handle)
             try:
-                _fill(handle, data, mode)
+                _fill(handle, data, mode, durable=durable)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=self._handle)
@@ -410,13 +418,14 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     return temporary
 
 
-def _fill(handle: int, data: bytes, mode: int) -> None:
-    """Write a new file that is open, make it safe, and close it."""
+def _fill(handle: int, data: bytes, mode: int, *, durable: bool = True) -> None:
+    """Write a new file that is open, make it safe if it is to be, and close it."""
     try:
         if sys.platform != "win32":
             os.fchmod(handle, mode)
         _write_all(handle, data)
-        os.fsync(handle)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -149,6 +149,19 @@ def test_a_damaged_cache_is_no_cache(damage: bytes | None, file: str, shadows: C
     assert shadows.opened == 2  # it is mended
 
 
+@pytest.mark.parametrize("file", ["json", "lines"])
+@pytest.mark.parametrize("rest", [b"", b"\0"], ids=["missing", "zeros"])
+def test_a_cache_that_a_power_cut_tore_is_no_cache(rest: bytes, file: str, shadows: Counting, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    first = _elaborate(BASE, shadows, cache)
+    (path,) = (tmp_path / "cache").glob(f"*.{file}")
+    content = path.read_bytes()
+    for kept in range(0, len(content), len(content) // 7):
+        path.write_bytes(content[:kept] + rest * (len(content) - kept))
+        assert _elaborate(BASE, shadows, cache) == first
+    assert shadows.opened > 7
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"), [("lines", '"Table"', '"Chair"'), ("lines", '"text"', '"texts'), ("json", ",0,", ",1,")]
 )

@@ -40,7 +40,7 @@ class Cache:
         with suppress(OSError):
             content = canonical_json({"format": _FORMAT, **data}).encode()
             with disk.private(self.folder, make=True, shared=self.folder.parent.parent) as folder:
-                folder.replace(f"{name}.json", content, mode=0o600)
+                folder.replace(f"{name}.json", content, mode=0o600, durable=False)
 
     def shelf(self, name: str, places: Places) -> Shelf:
         """Return the shelf of that name, of which the keys in `places` are known."""
@@ -54,8 +54,8 @@ Places = Mapping[str, tuple[int, int]]
 class Shelf:
     """Values by key, each in a line of one file that grows at its end: a few are read or added without the others.
 
-    What a key stands for never changes. A line starts with its key: where two runs wrote at once, or the file is
-    another, a place that is wrong gives an error and no wrong value.
+    What a key stands for never changes. A line starts with its key: where two runs wrote at once, the file is another,
+    or a power cut tore it, a place that is wrong gives an error and no wrong value.
     """
 
     def __init__(self, path: Path | None, places: Places) -> None:
@@ -106,10 +106,10 @@ class Shelf:
         if not in_use or start > 2 * in_use:
             start, lines = 0, dict(self._lines(wanted))
             with disk.private(self._path.parent, make=True, shared=self._path.parents[2]) as folder:
-                folder.replace(self._path.name, b"".join(lines.values()), mode=0o600)
+                folder.replace(self._path.name, b"".join(lines.values()), mode=0o600, durable=False)
         elif lines:
             with disk.private(self._path.parent) as folder:
-                folder.add(self._path.name, b"".join(lines.values()))
+                folder.add(self._path.name, b"".join(lines.values()), durable=False)
         for key, line in lines.items():
             self._places[key] = (start, len(line))
             start += len(line)
