@@ -50,10 +50,12 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     files: list[Path] = []
     if output is not None and output.endswith("/"):
         write_tree(path, found.files, force=force)
-        files = [path / name for name in found.files]
-    elif output != STDOUT:
-        write(path, found.text, force=force)
-        files = [path]
+        files, is_empty = [path / name for name in found.files], not any(found.files.values())
+    else:
+        is_empty = not found.text
+        if output != STDOUT:
+            write(path, found.text, force=force)
+            files = [path]
     written = [_shown(file) for file in files]
     if app.out.json_wanted:
         app.out.json({**_document(found), "written": written})
@@ -62,6 +64,8 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     else:
         for name in written:
             app.out.result(good("✓"), f" Schema written to {name}")
+    if is_empty:
+        app.out.note("Nothing was found that can be declared")
     _report(app, found)
     _tell_unread(app, files)
 
@@ -89,8 +93,6 @@ def _shown(path: Path) -> str:
 def _report(app: App, found: Introspected) -> None:
     from chameleondb.workflow.describe import counted
 
-    if not found.text:
-        app.out.note("Nothing was found that can be declared")
     if found.carried:
         app.out.note(f"Carried as they are, in sql blocks, because tables need them: {counted(found.carried)}")
         for needed in found.carried:
