@@ -193,34 +193,35 @@ class Scope:
             others=others,
         )
 
-    def resolve_type(self, node: TypeName, span: Callable[[], Span]) -> str | None:
-        """Return the type as SQL, as the catalog spells it where that is known; None if the name is no type."""
+    def resolve_type(self, field: Field) -> str | None:
+        """Return a field's type as SQL, as the catalog spells it where that is known; None if the name is no type."""
+        node = field.type
         key = (node.name, node.schema, node.quoted, node.arguments, node.tail)
-        if key in self._types:
-            base = self._types[key]
-        else:
+        base = self._types.get(key)
+        if base is None and key not in self._types:
             mistakes = len(self.diagnostics)
-            base = self._resolve(node, span)
+            base = self._resolve(field)
             if len(self.diagnostics) == mistakes:
                 self._types[key] = base
         return base + "[]" if base and (node.many or node.array) else base
 
-    def _resolve(self, node: TypeName, span: Callable[[], Span]) -> str | None:
+    def _resolve(self, field: Field) -> str | None:
+        node = field.type
         arguments = f"({node.arguments})" if node.arguments else ""
         if node.schema is not None:
             return self._qualified(node, arguments)
         if node.name in self.named_types:
             return self.named_types[node.name]
         if node.quoted:
-            return '"char"' if node.name == "char" else self._provided(node, arguments, span)
+            return '"char"' if node.name == "char" else self._provided(field, arguments)
         if node.name in self.entities:
             return None
         try:
             found = types.builtin(node.name, node.arguments, node.tail)
         except ValueError as error:
-            self.diagnostics.error("CHM0302", str(error), span())
+            self.diagnostics.error("CHM0302", str(error), field.type_span)
             return types.builtin(node.name, None, "")
-        return found or self._provided(node, arguments, span)
+        return found or self._provided(field, arguments)
 
     def _qualified(self, node: TypeName, arguments: str) -> str:
         assert node.schema is not None
@@ -232,15 +233,16 @@ class Scope:
                 return found
         return qualified_type((node.schema, node.name)) + arguments
 
-    def _provided(self, node: TypeName, arguments: str, span: Callable[[], Span]) -> str | None:
+    def _provided(self, field: Field, arguments: str) -> str | None:
         """Find a type that an extension or a statement of the user provides."""
+        node = field.type
         name = node.name if node.quoted else node.name.lower()
         extension = types.EXTENSION_TYPES.get(name)
         if extension:
             if extension not in self.extensions:
-                self.needed_extensions.setdefault(extension, span())
+                self.needed_extensions.setdefault(extension, field.type_span)
             if name in types.DIMENSIONED and node.arguments == "0":
-                self.diagnostics.error("CHM0306", f"type `{name}` needs at least 1 dimension", span())
+                self.diagnostics.error("CHM0306", f"type `{name}` needs at least 1 dimension", field.type_span)
             return qualified_type((self.extensions.get(extension) or DEFAULT_NAMESPACE, name)) + arguments
         unknown_extensions = self.extensions.keys() - types.TYPELESS_EXTENSIONS
         if name.lower() in self._sql_words():

@@ -265,6 +265,9 @@ class _Parser:
     def matching(self, rules: tuple[ClauseRule, ...]) -> ClauseRule:
         cursor = self.cursor
         for rule in rules:
+            if len(rule.words) == 1:  # the word that led here
+                cursor.advance()
+                return rule
             if cursor.accept(*rule.words):
                 return rule
         cursor.advance()

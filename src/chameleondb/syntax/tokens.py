@@ -143,7 +143,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 def is_word(text: str) -> bool:
     """Whether a token is a word: an identifier or a keyword, as its place decides."""
-    return text[:1].isidentifier() and "'" not in text and '"' not in text
+    return text.isidentifier() or (text[:1].isidentifier() and "'" not in text and '"' not in text)
 
 
 def is_string(text: str) -> bool:

@@ -24,7 +24,8 @@ _FOLDED = (_FOLLOWERS.keys() | _ZONED | {"interval"}) - {""}
 def type_name(cursor: Cursor, outside: Mapping[str, Callable[[Cursor], Any]]) -> TypeName:
     """type = { "[" } base { "]" } { "[" [ number ] "]" }; `outside` holds the productions of kinds by leading word."""
     many = 0
-    while cursor.accept("["):
+    while cursor.text == "[":
+        cursor.advance()
         many += 1
     production = outside.get(cursor.text)
     if production and (is_word(cursor.peek()) or is_string(cursor.peek())):

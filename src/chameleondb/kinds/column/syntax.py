@@ -173,7 +173,7 @@ def _claim(scope: Scope, entity: Entity, node: Field) -> bool:
     if node.type.outside is not None:
         return False
     serial = _serial(scope, node)
-    type_ = serial or scope.resolve_type(node.type, lambda: node.type_span)
+    type_ = serial or scope.resolve_type(node)
     if type_ is None:
         return False
     identity = column(entity.key, node.name)

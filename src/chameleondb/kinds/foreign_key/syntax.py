@@ -72,6 +72,18 @@ _CLAUSES = {
 # --- meaning ---
 
 
+class _Option(NamedTuple):
+    """What a clause says of a key, and where."""
+
+    value: Any
+    node: Field
+    clause: Clause
+
+    @property
+    def span(self) -> Span:
+        return self.node.clause_span(self.clause)
+
+
 @dataclass(slots=True)
 class _Key:
     """A foreign key with everything that its declarations say."""
@@ -80,14 +92,14 @@ class _Key:
     columns: tuple[str, ...]
     target: Identity
     target_columns: tuple[str, ...]
-    options: dict[str, tuple[Any, Span]]
+    options: dict[str, _Option]
     node: Field
     label: str
     docs: tuple[str, ...]
 
     @property
     def name(self) -> str | None:
-        return self.options["name"][0] if "name" in self.options else None
+        return self.options["name"].value if "name" in self.options else None
 
 
 class _Relation(NamedTuple):
@@ -263,24 +275,23 @@ def _fits(
     return True
 
 
-def _options(node: Field) -> dict[str, tuple[Any, Span]]:
-    found: dict[str, tuple[Any, Span]] = {}
+def _options(node: Field) -> dict[str, _Option]:
+    found: dict[str, _Option] = {}
     for clause in node.clauses:
-        span = node.clause_span(clause)
         match clause.words:
             case "on delete" | "on update":
                 action, columns = clause.value
-                found[clause.words.replace(" ", "_")] = (action, span)
+                found[clause.words.replace(" ", "_")] = _Option(action, node, clause)
                 if columns:
-                    found["set_columns"] = (columns, span)
+                    found["set_columns"] = _Option(columns, node, clause)
             case "match full":
-                found["match"] = ("full", span)
+                found["match"] = _Option("full", node, clause)
             case "not valid":
-                found["validated"] = (False, span)
+                found["validated"] = _Option(False, node, clause)
             case "not enforced":
-                found["enforced"] = (False, span)
+                found["enforced"] = _Option(False, node, clause)
             case "deferrable" | "period" | "name":
-                found[clause.words] = (clause.value, span)
+                found[clause.words] = _Option(clause.value, node, clause)
             case _:
                 pass  # `via` and `references` are read elsewhere
     return found
@@ -288,21 +299,21 @@ def _options(node: Field) -> dict[str, tuple[Any, Span]]:
 
 def _merge(scope: Scope, first: _Key, second: _Key) -> None:
     """Both sides may declare one key; what they say must agree."""
-    for option, (value, span) in second.options.items():
-        earlier, place = first.options.setdefault(option, (value, span))
-        if earlier != value:
+    for word, option in second.options.items():
+        earlier = first.options.setdefault(word, option)
+        if earlier.value != option.value:
             scope.diagnostics.error(
                 "CHM0403",
                 f"relations `{first.label}` and `{second.label}` are one key and contradict each other",
-                span,
-                others=(Label(place, "the other side says this"),),
+                option.span,
+                others=(Label(earlier.span, "the other side says this"),),
                 help="say it on one side",
             )
     first.docs = first.docs or second.docs
 
 
 def _add(scope: Scope, key: _Key) -> None:
-    values = {option: value for option, (value, _) in key.options.items()}
+    values = {word: option.value for word, option in key.options.items()}
     name = values.pop("name", None)
     identity = scope.constraint_id(key.holder, name, key.node.head_span)
     obj = ForeignKey(id=identity, columns=key.columns, target=key.target, target_columns=key.target_columns, **values)
