@@ -279,6 +279,24 @@ def test_navigation_only() -> None:
     assert only(schema, "ForeignKey").columns == ("author_id",)
 
 
+@pytest.mark.parametrize(
+    ("post", "user", "code"),
+    [
+        ("writer: User", "posts: [Post]", "CHM0402"),
+        ("writers: [User]", "posts: [Post]", "CHM0402"),
+        ("writers: [User]", "posts: [Post] via author_id", "CHM0402"),
+        ("author: User", "posts: [Post] on delete cascade", "CHM0119"),
+    ],
+)
+def test_a_key_that_neither_side_makes_is_missed(post: str, user: str, code: str) -> None:
+    assert set(codes(POST % post, USER % user)) == {code}
+
+
+def test_only_the_fields_of_a_key_make_it_optional() -> None:
+    found = loaded("entity P { id: int primary, a_id: int?, a: P?, b_id: int, b: P?, z: P? via x, x: int nullable }")
+    assert [(w.code, w.help) for w in found.warnings] == [("CHM0410", "mark the field: b_id: …?")]
+
+
 def test_composite_and_options() -> None:
     options = "on delete set null (a) on update cascade match full deferrable initially deferred not valid name fk"
     key = only(declared(POST % f"u: User via (a, b) references (x, y) {options}", USER % ""), "ForeignKey")

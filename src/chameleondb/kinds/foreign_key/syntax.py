@@ -116,6 +116,11 @@ class _Relation(NamedTuple):
         clause = self.node.clause("via")
         return clause.value if clause else None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether it is a foreign key, and does not only name the way back of one."""
+        return self.via is not None or (not self.many and f"{self.node.name}_id" in self.owner.columns)
+
 
 _Between = defaultdict[tuple[str, str], list[_Relation]]
 """Relations by the names of their two entities."""
@@ -173,7 +178,7 @@ def _resolve(scope: Scope, found: _Relation, between: _Between) -> _Key | None:
     via = found.via
     if found.many:
         if other is None or via is None:
-            if other is None or not _points_back(found, other, between, many=False):
+            if not _points_back(scope, found, between):
                 help = f"name the field of `{node.type.name}` that points here: via {snake_case(owner.name)}_id"
                 scope.diagnostics.error(
                     "CHM0402",
@@ -186,19 +191,42 @@ def _resolve(scope: Scope, found: _Relation, between: _Between) -> _Key | None:
     if via is None:
         via = (f"{node.name}_id",)
         if via[0] not in owner.columns:
-            if not (other and _points_back(found, other, between, many=True)):
+            if not _points_back(scope, found, between):
                 _no_key_field(scope, owner, node, via[0])
             return None
     elif other and other is not owner and via[0] not in owner.columns and all(c in other.columns for c in via):
         return _key(scope, other, via, owner, node, f"{owner.name}.{node.name}")
     target = other if other is not None else node.type.outside
-    return _key(scope, owner, via, target, node, f"{owner.name}.{node.name}")
+    key = _key(scope, owner, via, target, node, f"{owner.name}.{node.name}")
+    if key:
+        _agree_on_null(scope, key)
+    return key
 
 
-def _points_back(found: _Relation, other: Entity, between: _Between, *, many: bool) -> bool:
-    """Whether the other entity declares the relation from its side."""
-    back = between.get((other.name, found.owner.name), ())
-    return any(r.node is not found.node and (r.many or not many) for r in back)
+def _agree_on_null(scope: Scope, key: _Key) -> None:
+    """Only the fields of a key make it optional; a mark on the relation promises what they do not keep."""
+    fields = [key.holder.columns[name] for name in key.columns]
+    if _nullable(key.node) and not any(map(_nullable, fields)):
+        message = f"relation `{key.node.name}` may be missing, but its key `{names_text(key.columns)}` is required"
+        help = f"mark the field: {name_text(fields[0].name)}: …?"
+        scope.diagnostics.warning("CHM0410", message, key.node.span_of("?"), help=help)
+
+
+def _nullable(node: Field) -> bool:
+    return bool(node.clause("?") or node.clause("nullable"))
+
+
+def _points_back(scope: Scope, found: _Relation, between: _Between) -> bool:
+    """Whether the other entity declares the key, as one of many or with many; then no option of it stands here."""
+    back = between.get((found.other.name, found.owner.name), ()) if found.other else ()
+    if not any(r.has_key and r.many != found.many for r in back):
+        return False
+    for clause in found.node.clauses:
+        if clause.words in _CLAUSES:
+            message = f"`{clause.words}` is about a key, but `{found.node.name}` only names the way back"
+            help = f"say it at the relation of `{found.node.type.name}`, or name the key's field here: via …"
+            scope.diagnostics.error("CHM0119", message, found.node.clause_span(clause), help=help)
+    return True
 
 
 def _no_key_field(scope: Scope, owner: Entity, node: Field, name: str) -> None:
