@@ -77,7 +77,7 @@ def _check_fields(scope: Scope, entity: Entity, node: Declaration) -> None:
             )
             continue
         if len(field.clauses) > 1:
-            _warn_of_repetitions(scope, field)
+            _keep_the_last(scope, field)
         for claim in claims:
             if claim(scope, entity, field):
                 break
@@ -93,11 +93,15 @@ def _claims() -> tuple[Callable[[Scope, Entity, Field], bool], ...]:
     return tuple(syntax.claim for syntax in SYNTAXES if syntax.claim)
 
 
-def _warn_of_repetitions(scope: Scope, field: Field) -> None:
-    words = [clause.words for clause in field.clauses]
-    if len(set(words)) == len(words):
+def _keep_the_last(scope: Scope, field: Field) -> None:
+    """Each clause but `check` counts once, however often it is given."""
+    last = {clause.words: clause for clause in field.clauses}
+    kept = [clause for clause in field.clauses if clause.words == "check" or clause is last[clause.words]]
+    if len(kept) == len(field.clauses):
         return
+    words = [clause.words for clause in field.clauses]
     for number, clause in enumerate(field.clauses):
         if clause.words in words[:number] and clause.words != "check":
             message = f"`{clause.words}` is given twice; the last one counts"
             scope.diagnostics.warning("CHM0118", message, field.clause_span(clause), help="take one of them off")
+    field.clauses = kept

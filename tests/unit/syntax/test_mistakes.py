@@ -162,6 +162,12 @@ def test_repetitions_are_accepted_and_said() -> None:
     assert [w.code for w in schema.warnings] == ["CHM0118"]
 
 
+@pytest.mark.parametrize("clause", ["primary", "unique", "index", "identity"])
+def test_what_is_repeated_is_made_once(clause: str) -> None:
+    once, twice = (loaded(f"entity User {{ x: int {text} }}") for text in (clause, f"{clause} {clause}"))
+    assert twice.declared.objects == once.declared.objects
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_positions_count_characters(start: str, ending: str) -> None:
