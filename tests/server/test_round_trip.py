@@ -36,6 +36,11 @@ DATABASES = {
     "a collation of one's own": """
         CREATE COLLATION c (PROVIDER = libc, LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
         CREATE TABLE t (a text COLLATE c)""",
+    "copies of tables, with the names of their constraints": """
+        CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL, b text NOT NULL);
+        CREATE TABLE a_copy (LIKE t INCLUDING ALL); CREATE TABLE z_copy (LIKE t);
+        ALTER TABLE z_copy ALTER b DROP NOT NULL; CREATE TABLE check_ (b text);
+        ALTER TABLE check_ ADD CONSTRAINT t_b_not_null CHECK (b IS NOT NULL)""",
     "types that the server keeps for itself": "CREATE TABLE t (a gtsvector, b pg_node_tree, c pg_mcv_list)",
 }
 

@@ -34,18 +34,29 @@ def _default_name(obj: Column) -> str:
 
 
 def _names_itself(obj: Column, context: Context) -> bool:
-    """Whether PostgreSQL chooses the name of the rule: it takes none that is in use in the schema.
+    """Whether PostgreSQL chooses the name of the rule: it takes none that a constraint in the schema has.
 
-    A table that was called like this one before may have it still.
+    A table that was called like this one before may have it still; a copy of this one has it, too.
     """
     assert obj.not_null is not None
     name = _default_name(obj)
-    return obj.not_null.name in (None, name) and (obj.id.path[0], name) not in context.once(_names_in_use)
+    if obj.not_null.name not in (None, name):
+        return False
+    return context.once(_holders_of_names).get((obj.id.path[0], name), obj.id.table) == obj.id.table
 
 
-def _names_in_use(context: Context) -> frozenset[tuple[str, str | None]]:
-    columns = (o for o in context.source.objects.values() if isinstance(o, Column) and o.not_null)
-    return frozenset((o.id.path[0], o.not_null.name) for o in columns if o.not_null)
+def _holders_of_names(context: Context) -> dict[tuple[str, str], Identity | None]:
+    """Return which table has a name of a constraint; None where it has to give the name away."""
+    given: dict[tuple[str, str], Identity | None] = {}
+    for obj in context.target.objects.values():
+        if isinstance(obj, Column):
+            name = obj.not_null.name if obj.not_null and obj.not_null.name != _default_name(obj) else None
+        else:
+            name = obj.id.name if obj.id.space == "constraint" else None
+        if name is not None:
+            given[obj.id.path[0], name] = obj.id.table
+    there = (o for o in context.source.objects.values() if isinstance(o, Column))
+    return given | {(o.id.path[0], o.not_null.name): None for o in there if o.not_null and o.not_null.name}
 
 
 def not_null_sql(obj: Column, context: Context) -> str:
@@ -55,7 +66,7 @@ def not_null_sql(obj: Column, context: Context) -> str:
     inherit = "" if rule.inherit else " NO INHERIT"
     if context.facts.server_version < 180000:
         return f"NOT NULL{inherit}"  # a name is not kept; the server refuses the rest
-    prefix = "" if rule.name is None or _names_itself(obj, context) else f"CONSTRAINT {quote(rule.name)} "
+    prefix = "" if _names_itself(obj, context) else f"CONSTRAINT {quote(rule.name or _default_name(obj))} "
     return f"{prefix}NOT NULL{inherit}"
 
 
