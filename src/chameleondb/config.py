@@ -80,10 +80,6 @@ class Project:
             )
         return tuple(sorted(found))
 
-    def is_schema_file(self, path: Path) -> bool:
-        """Whether a file is one of those that are read as the schema. Raises: UsageError."""
-        return path.resolve() in {file.resolve() for file in self.schema_files()}
-
     @property
     def schema_places(self) -> tuple[str, ...]:
         """Where schema files are looked for, relative to the root."""

@@ -80,6 +80,16 @@ def test_who_writes_what_is_not_read_is_told(tool: Chameleon) -> None:
     assert "`migrate` does not read schema.cham: it reads other.cham;" in tool.run("introspect", "-f").stderr
 
 
+def test_what_is_read_besides_is_told(tool: Chameleon) -> None:
+    with psycopg.connect(tool.url) as connection:
+        connection.execute("CREATE SCHEMA gone CREATE TABLE t (id int)")
+    assert "also reads" not in tool.run("introspect", "-o", "schemas/").stderr
+    with psycopg.connect(tool.url) as connection:
+        connection.execute("DROP SCHEMA gone CASCADE")
+    told = "`migrate` also reads what was there before: schemas/gone.cham; delete"
+    assert told in tool.run("introspect", "-f", "-o", "schemas/").stderr
+
+
 def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
     with psycopg.connect(tool.url) as connection:
         for name in ("odd %", *(f"schema_{number}" for number in range(5))):

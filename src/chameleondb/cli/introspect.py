@@ -67,20 +67,23 @@ def command(app: App, url: str | None, output: str | None, force: bool, schemas:
     if is_empty:
         app.out.note("Nothing was found that can be declared")
     _report(app, found)
-    _tell_unread(app, files)
+    _tell_what_is_read(app, files)
 
 
-def _tell_unread(app: App, files: list[Path]) -> None:
-    """Say which of the files that were written no other command will look at."""
+def _tell_what_is_read(app: App, files: list[Path]) -> None:
+    """Say which of the files that were written no other command will look at, or which others belong to the schema."""
     from chameleondb.errors import UsageError
 
     try:
-        unread = [_shown(file) for file in files if not app.project.is_schema_file(file)]
-    except UsageError:  # there are no others
-        unread = [_shown(file) for file in files]
-    if unread:
+        read = {file.resolve(): file for file in app.project.schema_files()}
+    except UsageError:  # there are none
+        read = {}
+    written = {file.resolve(): file for file in files}
+    if unread := [_shown(file) for place, file in written.items() if place not in read]:
         places = ", ".join(app.project.schema_places)
         app.out.note(f"`migrate` does not read {', '.join(unread)}: it reads {places}; schema.paths can name others")
+    elif written and (others := [_shown(file) for place, file in read.items() if place not in written]):
+        app.out.warn(f"`migrate` also reads what was there before: {', '.join(others)}; delete what is no longer meant")
 
 
 def _shown(path: Path) -> str:
