@@ -93,6 +93,8 @@ class Cursor:
         if span is None and code == "CHM0101":
             self._refuse_broken_token()
             message = f"{message}, found {self.found()}"
+            if self.text[:3] == "///":
+                help = "`///` describes a declaration or member and stands before it; other comments start with `//`"
         return Problem(Diagnostic(code=code, message=message, span=span or self.span(), help=help))
 
     def _refuse_broken_token(self) -> None:

@@ -122,6 +122,8 @@ def test_both_places_of_a_former_name_are_shown() -> None:
         ("entity User { id: int primary, index name }", "index (name)"),
         ("entity User { id: int primary, unique email }", "unique (email)"),
         ("entity User { id: int primary, check id > 0 }", "check (id > 0)"),
+        ("entity User { id: int64 primary }", "`bigint`"),
+        ("enum A { /// x\n a }", "stands before it"),
     ],
 )
 def test_what_other_languages_have_is_told_in_ours(text: str, help: str) -> None:
