@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from chameleondb.kinds.comment import Comment
 from chameleondb.kinds.enum import Enum
 from chameleondb.kinds.index import Index
+from chameleondb.kinds.table import Table
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Schema
-from chameleondb.names import label, relation, type_
+from chameleondb.names import comment, label, relation, type_
+from chameleondb.planner.plan import Plan
+from chameleondb.workflow.describe import describe
 from chameleondb.workflow.summary import changes_between, summarize
 
 MOOD = type_("public", "mood")
@@ -35,3 +39,11 @@ def test_what_is_replaced_is_told_once() -> None:
     assert summarize(changes, entities) == "Changed a index of User"
     changes = changes_between(_indexes(), _indexes(a="x", b="y"), {})
     assert summarize(changes, entities) == "Added a, b indexes to User"
+
+
+def test_a_change_is_told_in_one_line() -> None:
+    users = relation("public", "users")
+    described = [Comment(id=comment(users), target=users, text=text) for text in ("one\n+ table two", "two")]
+    old, new = (Schema({users: Table(id=users), c.id: c}) for c in described)
+    (line,) = describe(Plan(changes=changes_between(old, new, {})))
+    assert line.text == "comment users: text one\\n+ table two → two"

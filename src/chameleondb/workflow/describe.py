@@ -44,7 +44,8 @@ def describe(plan: Plan) -> tuple[Line, ...]:
             if change.action is Action.CREATE:
                 lines.append(Line("±", f"{_word(kind.name)} {change.id}: replaced"))
             continue
-        lines.append(Line(_MARKS[change.action], _text(change, kind.name, contents)))
+        text = _text(change, kind.name, contents)
+        lines.append(Line(_MARKS[change.action], text.replace("\n", "\\n")))  # comments and CASE have several lines
     return tuple(lines)
 
 
