@@ -21,7 +21,7 @@ from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
-from chameleondb.renames import Rename, declared_renames, effective, follow_all, names_in, order_renames
+from chameleondb.renames import Rename, declared_renames, follow_all, names_in, order_renames
 from chameleondb.steps import Hazard, HazardName, Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -184,7 +184,24 @@ def _inferred_renames(source: Schema, target: Schema, kinds: Kinds) -> list[Rena
         olds = free.get(payload(obj))
         if olds:
             pairs[olds.pop(0)] = obj.id
-    return [Rename(old, new) for old, new in effective(pairs, source.objects).items()]
+    return [Rename(old, new) for old, new in _unhindered(pairs, source, target, kinds).items()]
+
+
+def _unhindered(
+    renames: Mapping[Identity, Identity], source: Schema, target: Schema, kinds: Kinds
+) -> dict[Identity, Identity]:
+    """Leave out renames to a name that is another's, if that is not renamed with them: they run before all else."""
+
+    def names(obj: Object) -> Iterable[Identity]:
+        return (obj.id, *kinds[type(obj)].also_named(obj))
+
+    holders = {name: obj.id for obj in source.objects.values() for name in names(obj)}
+    hinders = {old: {holders.get(n, old) for n in names(target.objects[new])} - {old} for old, new in renames.items()}
+    free = {old: new for old, new in renames.items() if all(h.space == old.space for h in hinders[old])}
+    while blocked := [old for old in free if not hinders[old] <= free.keys()]:
+        for old in blocked:
+            del free[old]
+    return free
 
 
 def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:

@@ -140,6 +140,8 @@ class Kind(Generic[M]):
     renamed: Callable[[M, Renamed], M] | None = None
     # (dropped, created): whether they may be one thing under two names; asked only to tell how a rename is said.
     resembles: Callable[[M, M], bool] | None = None
+    # Names that it has besides its own, such as that of a constraint's index: nothing else may be called so.
+    also_named: Callable[[M], Iterable[Identity]] = lambda _: ()
     moves_with: Callable[[M], Identity | None] = lambda _: None  # the table in whose schema it always lies
     # What only the rows can tell, as SELECT count(*) …, by old and new object and by the schemas that they are of, the
     # old one as the database has it; asked before planning, answered in Facts.counts.

@@ -323,6 +323,52 @@ def test_a_name_of_an_index_goes_from_a_table_that_goes_to_a_new_one(db: Databas
     assert statements.index("DROP TABLE t") < statements.index("CREATE INDEX by_a ON u(a)")
 
 
+_WITH_INDEX = ["primary (id)", "exclude using btree (id with =)", "index (id)"]
+
+
+def _bare(name: str, *more: str) -> str:
+    return f'entity {name.title()} table "{name}" {{ id: bigint, {", ".join(more)} }}\n'
+
+
+@pytest.mark.parametrize("member", [*_WITH_INDEX, "unique (id)", "check (id > 0)"])
+def test_a_name_goes_from_one_table_to_another(member: str, db: Database) -> None:
+    here, there = _bare("t", f'{member} name "k"'), _bare("u", f'{member} name "k"')
+    db.run(here)
+    db.migrate(there)  # t is dropped
+    db.migrate(_bare("u") + here)
+    db.migrate(_bare("t") + there)
+    db.migrate(here)
+
+
+@pytest.mark.parametrize("before", _WITH_INDEX)
+@pytest.mark.parametrize("after", [*_WITH_INDEX, None])
+def test_a_name_goes_from_one_kind_to_another(before: str, after: str | None, db: Database) -> None:
+    db.run(_bare("t", f'{before} name "k"'))
+    db.migrate(_bare("u", f'{after} name "k"') if after else _bare("k"))
+
+
+@pytest.mark.parametrize("before", _WITH_INDEX)
+@pytest.mark.parametrize("after", _WITH_INDEX)
+def test_nothing_is_renamed_to_what_something_is_called_that_goes(before: str, after: str, db: Database) -> None:
+    gone, renamed = _bare("t", f'{before} name "k"'), _bare("u", f'{after} name "l"')
+    db.run(gone + renamed)
+    db.migrate(renamed.replace('"l"', '"k"'))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sequence t_id_seq", _table().replace("primary", "primary identity")),
+        (_table(), "sequence t_id_seq"),
+        (_bare("k"), "enum k { a }"),
+    ],
+)
+def test_a_name_goes_from_and_to_what_comes_along(before: str, after: str, db: Database) -> None:
+    db.run(before.replace("primary ", "primary identity "))
+    db.migrate(after)
+    db.migrate(before)
+
+
 def test_columns_swap_in_tables_that_swap(db: Database) -> None:
     fields = "a: int?", "b: int?"
     db.run(_table(*fields) + _table(*fields, name="u"))

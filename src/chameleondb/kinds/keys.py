@@ -104,11 +104,11 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
     identity = keep_replica_identity(obj.id, table, context)
     if not left and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
         add = add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)
-        return [replace(add, creates=(obj.id, _index_id(obj))), *identity]
+        return [replace(add, creates=(obj.id, index_id(obj))), *identity]
     attach = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(wanted.id.name)}"
         f"{deferrable_sql(obj.deferrable)}",
-        creates=(obj.id, _index_id(obj)),
+        creates=(obj.id, index_id(obj)),
         needs=(table, *needs),
         locks=exclusive(table),
         transaction=Transaction.INSIDE if obj.id in context.replaced else Transaction.OWN,
@@ -118,17 +118,18 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
 
 def drop_key(obj: Key) -> Step:
     """Return the step that drops the constraint and with it the index of the same name."""
-    return replace(drop_constraint(obj.id), drops=(obj.id, _index_id(obj)))
+    return replace(drop_constraint(obj.id), drops=(obj.id, index_id(obj)))
 
 
-def _index_id(obj: Key) -> Identity:
+def index_id(obj: Key) -> Identity:
+    """Return the name that the index of a constraint has."""
     return relation(obj.id.path[0], obj.id.name)
 
 
 def _index(obj: Key) -> Index:
     """Return the index of the constraint, as one that no constraint owns."""
     return Index(
-        id=_index_id(obj),
+        id=index_id(obj),
         table=obj.id.table,
         keys=tuple(map(quote, obj.columns)),
         include=obj.include,

@@ -28,6 +28,7 @@ from chameleondb.names import (
     qualified,
     quote,
     relation,
+    type_,
 )
 from chameleondb.plurals import entity_name, is_entity_name, table_name
 from chameleondb.scope import Entity, Scope
@@ -324,6 +325,7 @@ KIND = Kind(
     references=lambda o: [namespace(o.id.path[0])] if o.id.path[0] != DEFAULT_NAMESPACE else [],
     create=_create,
     drop=_drop,
+    also_named=lambda o: [type_(*o.id.path)],
     holds_data=True,
     owns_columns=True,
     on_change={

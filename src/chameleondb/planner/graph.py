@@ -132,6 +132,7 @@ class _Graph:
     def connect(self, source: Schema, target: Schema) -> None:
         """Draw every edge."""
         self._find_awaited(target)
+        self._pass_names_on(source)
         for node, step in enumerate(self.steps):
             for identity in step.needs:
                 self._before(self.creates.get(identity), node)
@@ -147,6 +148,22 @@ class _Graph:
                 self._connect_create(change, change.new, target)
             elif change.old is not None:
                 self._connect_alter(change, source, target)
+
+    def _pass_names_on(self, source: Schema) -> None:
+        """Let what else something is called go with it, and be free before something else is called so."""
+        for change in self.changes:
+            node = self._dropping(change.id, source) if change.action is Action.DROP else None
+            if node is not None:
+                for name in self._also_named(change):
+                    self.drops.setdefault(name, node)
+        for change in self.changes:
+            if change.action is Action.CREATE:
+                for name in self._also_named(change):
+                    self._before(self._dropping(name, source), self.creates.get(name, self.creates.get(change.id)))
+
+    def _also_named(self, change: Change) -> Iterable[Identity]:
+        obj = change.new or change.old
+        return self.kinds[type(obj)].also_named(obj) if obj is not None else ()
 
     def insert(self, rounds: Rounds) -> None:
         """Put the statements of sql blocks between the steps of what they need and of what needs them."""

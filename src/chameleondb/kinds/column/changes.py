@@ -409,5 +409,6 @@ KIND = Kind(
     renamed=_renamed,
     resembles=lambda old, new: old.type == new.type and old.generated == new.generated,
     sql_name=lambda o: f"COLUMN {qualified(o.id.path[:2])}.{quote(o.id.name)}",
+    also_named=lambda o: [counter(o)] if o.identity else [],
     order=lambda o: o.position,
 )
