@@ -61,6 +61,9 @@ def prove(
         result = read_schema(connection, KINDS, namespaces, unmodelled=False)
         version = connection.info.server_version
     _compare(result, target, touched.difference(plan.unmanaged), version)
+    gone = sorted(i for i in made.schema.objects if i in target and i not in result)
+    if gone:
+        raise _astray(f"{gone[0]} would be gone")
     return None
 
 
@@ -78,13 +81,17 @@ def _touched(plan: Plan) -> frozenset[Identity]:
 
 
 def _referred_to(plan: Plan, target: Schema) -> set[Identity]:
-    """Return what the new forms of objects need, which the source may have."""
+    """Return what the new forms of objects, and the statements themselves, need, which the source may have."""
     new = [change.new for change in plan.changes if change.new is not None]
-    return {i for obj in new for i in (*KIND_OF[type(obj)].references(obj), *target.edges.get(obj.id, ()))}
+    referred_to = {i for obj in new for i in (*KIND_OF[type(obj)].references(obj), *target.edges.get(obj.id, ()))}
+    return referred_to.union(*(step.needs for step in plan.steps))
 
 
 def _in_the_way(plan: Plan, source: Schema) -> set[Identity]:
-    """Return what refers to something that goes, for good or to be made anew: PostgreSQL may not let that go."""
+    """Return what refers to something that goes, for good or to be made anew: PostgreSQL may not let that go.
+
+    What belongs to a table from which something goes would perhaps go along.
+    """
     gone = {
         change.old.id
         for change in plan.changes
@@ -92,10 +99,12 @@ def _in_the_way(plan: Plan, source: Schema) -> set[Identity]:
     }
     if not gone:
         return set()
+    holders = {i.table for i in gone if i.space == "column"}
     return {
         i
         for i, obj in source.objects.items()
         if not gone.isdisjoint((*KIND_OF[type(obj)].references(obj), *source.edges.get(i, ())))
+        or KIND_OF[type(obj)].moves_with(obj) in holders
     }
 
 
@@ -153,8 +162,12 @@ def _compare(result: Schema, target: Schema, touched: frozenset[Identity], versi
     rest = diff(reached, wanted, KIND_OF, managed=lambda: everything, facts=facts)
     left = [change for change in rest.changes if change.steps or change.replaces]
     if left:
-        raise PlanError(
-            "CHM1007",
-            f"the plan would not lead to the declared schema: {left[0].id} would still differ",
-            hint="this is a fault of Chameleon: please report the schema before and after; nothing was changed",
-        )
+        raise _astray(f"{left[0].id} would still differ")
+
+
+def _astray(what: str) -> PlanError:
+    return PlanError(
+        "CHM1007",
+        f"the plan would not lead to the declared schema: {what}",
+        hint="this is a fault of Chameleon: please report the schema before and after; nothing was changed",
+    )
