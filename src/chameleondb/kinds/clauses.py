@@ -142,7 +142,7 @@ def locks_of_dependents(identity: Identity, context: Context) -> tuple[Lock, ...
     """Return the locks that it takes to make what refers to `identity` anew, such as those of keys on other tables."""
     referring = context.once(_referring).get(identity, ())
     steps = (step for obj in referring for step in context.kinds[type(obj)].drop(obj, context))
-    return tuple(dict.fromkeys(lock for step in steps for lock in step.locks))
+    return tuple(dict.fromkeys(lock for step in steps if step.drops for lock in step.locks))
 
 
 def _referring(context: Context) -> dict[Identity, list[Object]]:

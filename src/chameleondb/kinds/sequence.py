@@ -307,8 +307,8 @@ def _create(obj: Sequence, context: Context) -> list[Step]:
     if obj.owned_by is None:
         return [create]
     if handed_on(obj.owned_by, context):
-        return [create, _own(obj, obj.owned_by)]
-    return [create, _own(obj, obj.owned_by), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
+        return [create, own(obj, obj.owned_by)]
+    return [create, own(obj, obj.owned_by), *continue_counting(obj.id, obj.options, obj.owned_by, context)]
 
 
 def continue_counting(sequence: Identity, options: SequenceOptions, column: Identity, context: Context) -> list[Step]:
@@ -331,7 +331,8 @@ def continue_counting(sequence: Identity, options: SequenceOptions, column: Iden
     return [Step(sql=sql, needs=(column,), effort=Effort.SCAN)]
 
 
-def _own(obj: Sequence, owner: Identity | None) -> Step:
+def own(obj: Sequence, owner: Identity | None) -> Step:
+    """Return the step that gives a sequence an owner, or takes that away."""
     name = f"{qualified(owner.path[:2])}.{quote(owner.name)}" if owner else "NONE"
     return Step(
         sql=f"ALTER SEQUENCE {qualified(obj.id.path)} OWNED BY {name}",
@@ -341,15 +342,29 @@ def _own(obj: Sequence, owner: Identity | None) -> Step:
     )
 
 
+def keeping(column: Identity, context: Context) -> list[Sequence]:
+    """Return the sequences that a column owns before the plan and after."""
+    return context.once(_with_same_owner).get(column, [])
+
+
+def _with_same_owner(context: Context) -> dict[Identity, list[Sequence]]:
+    found: dict[Identity, list[Sequence]] = {}
+    for obj in context.source.objects.values():
+        new = context.target.get(obj.id)
+        if isinstance(obj, Sequence) and isinstance(new, Sequence) and obj.owned_by == new.owned_by is not None:
+            found.setdefault(new.owned_by, []).append(new)
+    return found
+
+
 def _change_owner(old: Sequence, new: Sequence, context: Context) -> list[Step]:
     """An owner that goes would take it along: that is left before, be it for none until the new one is there."""
-    arrive = _own(new, new.owned_by)
-    if old.owned_by is None or old.owned_by in context.target:
+    arrive = own(new, new.owned_by)
+    if old.owned_by is None:
         return [arrive]
     frees = (old.owned_by,)
-    if new.owned_by is None or new.owned_by in context.source:
+    if new.owned_by is None or new.owned_by in context.source or old.owned_by in context.target:
         return [replace(arrive, frees=frees)]
-    return [replace(_own(new, None), frees=frees), arrive]
+    return [replace(own(new, None), frees=frees), arrive]
 
 
 def _lock(obj: Sequence) -> tuple[Lock, ...]:
@@ -365,7 +380,13 @@ def _drop(obj: Sequence, context: Context) -> list[Step]:
     what = f"; {', '.join(map(str, heirs))} goes on counting from there" if heirs else " with its current value"
     hazard = Hazard(name, obj.id, f"sequence {obj.id} is dropped{what}")
     return [
-        Step(sql=f"DROP SEQUENCE {qualified(obj.id.path)}", drops=(obj.id,), locks=exclusive(obj.id), hazards=(hazard,))
+        Step(
+            sql=f"DROP SEQUENCE {qualified(obj.id.path)}",
+            drops=(obj.id,),
+            frees=(obj.owned_by,) if obj.owned_by else (),  # it may be made anew
+            locks=exclusive(obj.id),
+            hazards=(hazard,),
+        )
     ]
 
 

@@ -34,6 +34,7 @@ from chameleondb.kinds.column.not_null import (
     not_null_sql,
 )
 from chameleondb.kinds.counting import counter, drawn_from, go_on, handed_on, needs_usage
+from chameleondb.kinds.sequence import keeping, own
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity, constraint, name_aside, object_name, qualified, quote, relation, type_
@@ -80,6 +81,7 @@ def _inline(obj: Column, context: Context) -> str:
 
 
 def _create(obj: Column, context: Context) -> list[Step]:
+    """What a column owns that is made anew is given back to it."""
     steps = [] if context.is_new(obj.id.table) else _add(obj, context)
     if obj.not_null and not obj.not_null.validated:
         steps.append(add_not_null(obj, " NOT VALID"))
@@ -92,7 +94,8 @@ def _create(obj: Column, context: Context) -> list[Step]:
             alter_step(obj, s.removeprefix(alter_column(obj) + " "))
             for s in set_options(alter_column(obj), (), obj.options)
         ]
-    return steps
+    given_back = keeping(obj.id, context) if obj.id in context.replaced else ()
+    return [*steps, *(own(sequence, obj.id) for sequence in given_back)]
 
 
 def _add(obj: Column, context: Context) -> list[Step]:
@@ -164,9 +167,11 @@ def _drop(obj: Column, context: Context) -> list[Step]:
     table = obj.id.table
     sql = f"{alter_table(table)} DROP COLUMN {quote(obj.id.name)}"
     step = Step(sql=sql, drops=(obj.id,), locks=exclusive(table))
+    released = [own(sequence, None) for sequence in keeping(obj.id, context)]  # it would take them along
     if obj.generated:  # its values can be computed again
-        return [step.with_hazards([Hazard(HazardName.DROPS_OBJECT, obj.id, f"generated column {obj.id} is dropped")])]
-    return [losing(step, obj.id, table, context, f"column {obj.id} is dropped with its values")]
+        hazard = Hazard(HazardName.DROPS_OBJECT, obj.id, f"generated column {obj.id} is dropped")
+        return [*released, step.with_hazards([hazard])]
+    return [*released, losing(step, obj.id, table, context, f"column {obj.id} is dropped with its values")]
 
 
 def _retype(old: Column, new: Column, context: Context) -> list[Step]:

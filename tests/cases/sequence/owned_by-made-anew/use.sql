@@ -1,0 +1,1 @@
+DO $$ BEGIN ASSERT nextval('order_no') = 8; END $$;
