@@ -666,3 +666,21 @@ def test_the_old_index_stays_until_one_that_was_interrupted_is_built(database: s
         "CREATE INDEX CONCURRENTLY idx_items_name_id_a ON items(name, id, a)",
         "DROP INDEX CONCURRENTLY idx_items_name_id",
     ]
+
+
+@pytest.mark.pg(">=18")
+def test_what_is_enforced_from_now_on_is_looked_at_without_holding_up_anybody(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path, small_table_bytes=-1)
+    before, after = (
+        _table() + _table("a: int", f"t: T via a {how}", f"check (a > 0) {how}", name="u")
+        for how in ("not enforced", "")
+    )
+    db.migrate(before)
+    db.execute("INSERT INTO t VALUES (1)", "INSERT INTO u VALUES (1, 1)")
+    plan = db.plan(after).plan
+    assert {h.name for h in plan.hazards} == {HazardName.MAY_FAIL_ON_DATA}
+    validate = "ALTER TABLE u VALIDATE CONSTRAINT"
+    alone = [group.steps[0].sql for group in plan.groups if len(group.steps) == 1]
+    assert alone == [f"{validate} u_a_fkey", f"{validate} u_a_check"]
+    db.migrate(after)
+    assert db.plan(before).plan.hazards == ()

@@ -144,7 +144,8 @@ def _create(obj: Check, context: Context) -> list[Step]:
         return []
     hazards = _may_fail(obj, context) if obj.enforced else ()
     if not context.is_large(table) or is_provisional(obj.id.name) or not obj.enforced:
-        return [add_constraint(obj.id, definition, needs=needs, hazards=hazards)]
+        effort = Effort.SCAN if obj.enforced else Effort.CATALOG
+        return [add_constraint(obj.id, definition, needs=needs, effort=effort, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, effort=Effort.CATALOG)
     return in_place(add, _validate(obj, context), obj, context)
 

@@ -97,12 +97,15 @@ def _add(obj: ForeignKey, context: Context) -> list[Step]:
         ]
     table = obj.id.table
     hazards = _may_fail(obj, context) if obj.enforced else ()
-    online = context.is_large(table) or context.is_large(obj.target)
-    if not online or not obj.enforced or context.is_new(table) or is_provisional(obj.id.name):
+    if not _is_large(obj, context) or not obj.enforced or context.is_new(table) or is_provisional(obj.id.name):
         effort = Effort.SCAN if obj.enforced else Effort.CATALOG
         return [add_constraint(obj.id, definition, needs=needs, locks=_locks(obj), effort=effort, hazards=hazards)]
     add = add_constraint(obj.id, f"{definition} NOT VALID", needs=needs, locks=_locks(obj), effort=Effort.CATALOG)
     return in_place(add, _validate(obj, context), obj, context)
+
+
+def _is_large(obj: ForeignKey, context: Context) -> bool:
+    return context.is_large(obj.id.table) or context.is_large(obj.target)
 
 
 def _may_fail(obj: ForeignKey, context: Context) -> tuple[Hazard, ...]:
@@ -128,13 +131,18 @@ def _set_deferrable(_old: ForeignKey, new: ForeignKey, _context: Context) -> lis
 
 
 def _set_validated(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step] | None:
+    if not new.enforced:
+        return []
     return by_itself([_validate(new, context)], new.id.table, context) if new.validated else None
 
 
-def _set_enforced(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step]:
+def _set_enforced(_old: ForeignKey, new: ForeignKey, context: Context) -> list[Step] | None:
+    """To enforce it looks at all rows under the locks of the change: a large table gets a new key, valid later."""
     if not new.enforced:
         locks = _locks(new, LockMode.ACCESS_EXCLUSIVE)
         return [replace(_alter(new, " NOT ENFORCED"), locks=locks)]
+    if _is_large(new, context):
+        return None
     locks = (*exclusive(new.id.table), Lock(new.target, LockMode.SHARE_ROW_EXCLUSIVE))
     return [replace(_alter(new, " ENFORCED"), locks=locks, effort=Effort.SCAN, hazards=_may_fail(new, context))]
 

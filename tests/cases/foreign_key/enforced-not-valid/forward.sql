@@ -1,0 +1,1 @@
+ALTER TABLE posts ALTER CONSTRAINT posts_author_id_fkey NOT ENFORCED;
