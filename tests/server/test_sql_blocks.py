@@ -61,6 +61,11 @@ BETWEEN = {
         enum K { a, b }
         sql ''' CREATE DOMAIN dk AS k '''
         entity T { id: bigint primary, k: dk }""",
+    "the sequence of a table that comes late": """
+        enum K { a, b }
+        sql ''' CREATE DOMAIN dk AS k '''
+        entity T { id: serial primary, k: dk }
+        sequence other owned by T.id""",
     "a composite type over an enum": """
         enum K { a, b }
         entity T { id: bigint primary, k: pair? }

@@ -182,11 +182,14 @@ class _Graph:
         for identity, first, last in self.made if ends else ():
             own = rounds.of(identity)
             earlier = [end for number, _, end in ends if number <= own]
-            later = [start for number, start, _ in ends if number > own]
             if earlier:
                 self.after[earlier[-1]].add(first)
-            if later:
-                self.after[last].add(later[0])
+            for node in range(first, last + 1):
+                # What follows on its making may need what came later: a sequence gets an owner.
+                own = max((own, *map(rounds.of, self.steps[node].needs)))
+                later = [start for number, start, _ in ends if number > own]
+                if later:
+                    self.after[node].add(later[0])
 
     def _find_awaited(self, target: Schema) -> None:
         """Leave out, of the steps of a change, those that must themselves wait for a part of it, and the unseen."""
