@@ -92,11 +92,13 @@ def test_what_is_read_besides_is_told(tool: Chameleon) -> None:
 
 def test_no_two_schemas_end_in_one_file(tool: Chameleon) -> None:
     with psycopg.connect(tool.url) as connection:
-        for name in ("odd %", *(f"schema_{number}" for number in range(5))):
+        for name in ("odd %", "SCHEMA_1", *(f"schema_{number}" for number in range(5))):
             connection.execute(f'CREATE SCHEMA "{name}" CREATE TABLE t (id int)'.encode())
     tool.run("introspect", "-o", "schemas/")
     tool.run("migrate", "--check")
-    assert sum(path.read_text().count('table "t"') for path in (tool.folder / "schemas").iterdir()) == 6
+    files = list((tool.folder / "schemas").iterdir())
+    assert sum(path.read_text().count('table "t"') for path in files) == 7
+    assert len({path.name.lower() for path in files}) == len(files)
 
 
 def test_a_file_needs_a_folder(tool: Chameleon) -> None:

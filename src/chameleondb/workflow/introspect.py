@@ -44,10 +44,13 @@ class Introspected:
     @cached_property
     def files(self) -> dict[str, str]:
         """Return the same in parts, by file name: one for each schema, `_database.cham` for what lies in none."""
-        files = {}
+        files: dict[str, str] = {}
+        taken: set[str] = set()
         for number, (name, text) in enumerate(print_files(self.schema).items()):
-            # Only ours begin with a line: no two schemas may end in one file.
-            stem = name if _PLAIN.fullmatch(name) else f"_schema_{number}" if name else "_database"
+            # Only ours begin with a line: no two schemas may end in one file, which on some disks has no case.
+            plain = _PLAIN.fullmatch(name) and name.lower() not in taken
+            taken.add(name.lower())
+            stem = name if plain else f"_schema_{number}" if name else "_database"
             files[f"{stem}{SCHEMA_SUFFIX}"] = text
         if self.carried:
             files["_carried.sql"] = "".join(f"{v.sql};\n\n" for v in self.carried)
