@@ -217,6 +217,7 @@ def test_without_a_place_for_a_cache_everything_works(shadows: Counting, tmp_pat
         "b: int not null no inherit",
         "unique (r, p) without overlaps",
         "b: int not null name bb not valid",
+        "unique (r, p) without overlaps, t: T via (r, p) references (r, p) period",
     ],
 )
 def test_what_needs_a_newer_server_says_so(member: str, shadows: Counting, server_version: int) -> None:
@@ -226,4 +227,5 @@ def test_what_needs_a_newer_server_says_so(member: str, shadows: Counting, serve
         return
     with pytest.raises(SchemaError) as caught:
         _elaborate(text, shadows, Cache(None))
-    assert f"this server is PostgreSQL {server_version // 10000}; `virtual`" in str(caught.value.diagnostics)
+    told = str(caught.value.diagnostics)
+    assert f"this server is PostgreSQL {server_version // 10000}; `virtual`, `without overlaps`, `period`," in told

@@ -247,8 +247,8 @@ def _way_out(failure: Failure, major: int) -> str | None:
         )
     if error.sqlstate == SYNTAX_ERROR and failure.block is None and major < 18:
         return (
-            f"this server is PostgreSQL {major}; `virtual`, `without overlaps`, `not enforced`, and `no inherit` or"
-            " `not valid` of a required field need 18"
+            f"this server is PostgreSQL {major}; `virtual`, `without overlaps`, `period`, `not enforced`, and"
+            " `no inherit` or `not valid` of a required field need 18"
         )
     return None
 
