@@ -152,6 +152,16 @@ def test_an_edit_is_planned_as_with_everything_in_sight(edit: str, looking: Look
     assert looking.tell(text, recall=True) == full
 
 
+def test_what_an_sql_block_has_made_is_looked_at_when_the_block_is_gone(database: str, tmp_path: Path) -> None:
+    table = "entity Alone { id: int primary }"
+    made = table + ' sql """ CREATE TABLE made (id int) """'
+    build(database, made, tmp_path)
+    with closing(Looking(database, tmp_path)) as looking:
+        assert not looking.look(made, recall=True).pending
+        assert looking.look(table, recall=True).pending
+        assert looking.tell(table, recall=True) == looking.tell(table, recall=False)
+
+
 def test_after_a_change_of_the_database_everything_is_looked_at(looking: Looking) -> None:
     looking.connection.execute("ALTER TABLE alones ALTER value SET DEFAULT 3")
     text = SCHEMA.replace("age: int?", "age: bigint?")

@@ -57,9 +57,9 @@ class Edit:
 
 
 def edit_since(settled: Settled, now: Elaboration) -> Edit | None:
-    """Return what was edited; None if declarations are gone or renamed, or hints of unchanged ones differ."""
+    """Return what was edited; None if declarations may be gone or renamed, or hints of unchanged ones differ."""
     then = settled.units
-    if then.keys() - now.units.keys():
+    if settled.has_blocks or then.keys() - now.units.keys():
         return None
     changed = {i for i, known in now.units.items() if i != BLOCKS and (i not in then or then[i].key != known.key)}
     if _hints_beside(settled.hints, changed, now) != _hints_beside(now.hints, changed, now):

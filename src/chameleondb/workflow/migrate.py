@@ -109,7 +109,7 @@ def preview(
         unplanned=tuple(unplanned(source.unmodelled, desired.schema.unmodelled)),
     )
     if moment and not what.pending:
-        settle(cache, files, moment, what.plan, elaborator.found)
+        settle(cache, files, moment, what.plan, elaborator.found, has_blocks=bool(what.blocks))
     return what
 
 

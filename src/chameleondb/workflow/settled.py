@@ -46,6 +46,11 @@ class Settled:
         )
 
     @property
+    def has_blocks(self) -> bool:
+        """Whether sql blocks made some of what the files declared: no unit tells what."""
+        return bool(self._saved.get("blocks", True))
+
+    @property
     def units(self) -> Mapping[Identity, Known]:
         """What the files declared, by unit."""
         return restored_units(self._saved["units"])
@@ -62,7 +67,7 @@ def read_moment(connection: Connection, head: Head) -> str | None:
     return sha256(f"{head.hash} {head.readable}\n{fingerprint}") if fingerprint else None
 
 
-def settle(cache: Cache, files: Files, moment: str, plan: Plan, found: Elaboration) -> None:
+def settle(cache: Cache, files: Files, moment: str, plan: Plan, found: Elaboration, *, has_blocks: bool) -> None:
     """Remember that there was nothing to do."""
     data = {
         "files": files.key,
@@ -70,6 +75,7 @@ def settle(cache: Cache, files: Files, moment: str, plan: Plan, found: Elaborati
         "unmanaged": plain(plan.unmanaged),
         "unmodelled": plain(plan.unmodelled),
         "notes": list(plan.notes),
+        "blocks": has_blocks,
         "units": plain_units(found.units),
         "hints": [[plain(i), plain(hint)] for i, hint in found.hints.items()],
     }
