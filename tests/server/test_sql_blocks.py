@@ -215,20 +215,24 @@ def test_a_block_may_say_what_the_language_also_says(database: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "help"),
     [
-        "GRANT SELECT ON users TO PUBLIC",
-        "INSERT INTO users VALUES (1)",
-        "ALTER TABLE users OWNER TO CURRENT_USER",
-        "SELECT 1",
-        "DO $$ BEGIN END $$",
+        ("GRANT SELECT ON users TO PUBLIC", "scripts of your own"),
+        ("INSERT INTO users VALUES (1)", "scripts of your own"),
+        ("ALTER TABLE users OWNER TO CURRENT_USER", "scripts of your own"),
+        ("SELECT 1", "scripts of your own"),
+        ("DO $$ BEGIN END $$", "scripts of your own"),
+        ("CREATE SCHEMA s; COMMENT ON SCHEMA s IS 'x'", "namespace …"),
     ],
 )
-def test_a_statement_that_would_never_run_is_refused(statement: str, database: str, tmp_path: Path) -> None:
+def test_a_statement_that_would_never_run_is_refused(statement: str, help: str, database: str, tmp_path: Path) -> None:
     schema = f'entity User {{ id: int primary }}\nsql """ {statement} """'
     with pytest.raises(SchemaError) as caught, planned(database, schema, tmp_path):
         pass
-    assert "CHM0351" in str(caught.value.diagnostics)
+    (found,) = caught.value.diagnostics
+    assert isinstance(found, Diagnostic)
+    assert found.code == "CHM0351"
+    assert help in (found.help or "")
 
 
 BEYOND = {

@@ -195,7 +195,10 @@ class _Rounds:
                 return DatabaseError(
                     "CHM0351",
                     "this statement makes and changes nothing that Chameleon manages, so it would never run",
-                    hint="keep rows, privileges and owners in scripts of your own",
+                    hint="leave it out if it says what is there already; if it is about a schema that no file declares,"
+                    " declare that, outside of the block: namespace …"
+                    if item.sql[:7].upper() == "COMMENT"
+                    else "keep rows, privileges and owners in scripts of your own",
                 )
         return None
 
