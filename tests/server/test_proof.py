@@ -48,3 +48,31 @@ def test_a_plan_that_takes_along_what_is_to_stay_is_no_plan(db: Database) -> Non
 def test_a_sequence_whose_owner_is_made_anew_goes_by_itself_where_it_is_to_go(db: Database) -> None:
     db.run(f"sequence order_no owned by Order.rounded {_ORDERS}")
     assert "DROP SEQUENCE order_no" in db.migrate(_ORDERS.replace("id: int", "id: bigint"))
+
+
+@pytest.mark.parametrize("schema", ["sequence t_id_seq{}", "entity T {{ id: int primary identity{} }}"])
+def test_a_sequence_of_the_copy_stands_where_that_of_the_database_does(schema: str, db: Database) -> None:
+    if "identity" in schema:
+        schema = schema.replace("entity T ", 'entity T table "t" ').replace("identity{}", "identity ({})")
+    db.run(schema.format(" cache 1"))
+    db.execute("SELECT setval('t_id_seq', 50)")
+    db.migrate(schema.format(" min 10"))
+    assert db.value("SELECT nextval('t_id_seq')") == 51
+    with pytest.raises(PlanError, match="RESTART value") as caught:
+        db.run(schema.format(" min 60 start 70"))
+    assert "RESTART WITH" in (caught.value.hint or "")
+    db.execute("ALTER SEQUENCE t_id_seq RESTART WITH 60")
+    db.migrate(schema.format(" min 60 start 70"))
+
+
+def test_a_sequence_turns_round(db: Database) -> None:
+    db.run("sequence s min -10")
+    db.migrate("sequence s min -10 increment -1")
+    assert db.value("SELECT max_value FROM pg_sequences") == -1
+
+
+def test_values_that_nothing_converts_are_said_how(db: Database) -> None:
+    db.run("entity T { id: int primary, r: int4range? }")
+    with pytest.raises(PlanError) as caught:
+        db.run("entity T { id: int primary, r: int8range? }")
+    assert "using (expression)" in (caught.value.hint or "")

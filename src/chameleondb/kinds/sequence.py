@@ -203,12 +203,17 @@ SYNTAX = Syntax(
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
+def _widest(type_: str, increment: int) -> tuple[int, int]:
+    """Return the bounds that PostgreSQL chooses."""
+    limit = _LIMITS[type_]
+    return (1, limit - 1) if increment > 0 else (-limit, -1)
+
+
 def decode_options(
     type_: str, start: int, increment: int, minimum: int, maximum: int, cache: int, cycle: bool
 ) -> SequenceOptions:
     """Return options as a user would write them: what equals PostgreSQL's default becomes None."""
-    limit = _LIMITS[type_]
-    low, high = (1, limit - 1) if increment > 0 else (-limit, -1)
+    low, high = _widest(type_, increment)
     return SequenceOptions(
         type=type_,
         start=None if start == (minimum if increment > 0 else maximum) else start,
@@ -272,11 +277,12 @@ def options_sql(options: SequenceOptions) -> str:
 def changed_options(old: SequenceOptions, new: SequenceOptions) -> list[str]:
     """Return the clauses that lead from `old` to `new`, spelled out, without the type."""
     parts = []
+    turns = (old.increment > 0) != (new.increment > 0)  # its bounds stay, whatever the defaults for the other way
     if old.increment != new.increment:
         parts.append(f"INCREMENT BY {new.increment}")
-    if old.minimum != new.minimum:
+    if old.minimum != new.minimum or turns:
         parts.append("NO MINVALUE" if new.minimum is None else f"MINVALUE {new.minimum}")
-    if old.maximum != new.maximum:
+    if old.maximum != new.maximum or turns:
         parts.append("NO MAXVALUE" if new.maximum is None else f"MAXVALUE {new.maximum}")
     if _first(old) != _first(new):
         parts.append(f"START WITH {_first(new)}")
@@ -285,6 +291,26 @@ def changed_options(old: SequenceOptions, new: SequenceOptions) -> list[str]:
     if old.cycle != new.cycle:
         parts.append("CYCLE" if new.cycle else "NO CYCLE")
     return parts
+
+
+def may_stand_outside(
+    sequence: Identity, about: Identity, old: SequenceOptions, new: SequenceOptions
+) -> tuple[Hazard, ...]:
+    """Return the hazard that a sequence stands where its new bounds do not reach: PostgreSQL refuses them then."""
+    (was_low, was_high), (low, high) = _bounds(old), _bounds(new)
+    if low <= was_low and high >= was_high:
+        return ()
+    what = f"sequence {sequence} must stand between {low} and {high}: where it does not, let it go on from there first"
+    way_out = f"ALTER SEQUENCE {qualified(sequence.path)} RESTART WITH …"
+    return (Hazard(HazardName.MAY_FAIL_ON_DATA, about, f"{what} ({way_out})"),)
+
+
+def _bounds(options: SequenceOptions) -> tuple[int, int]:
+    low, high = _widest(options.type, options.increment)
+    return (
+        low if options.minimum is None else options.minimum,
+        high if options.maximum is None else options.maximum,
+    )
 
 
 def _first(options: SequenceOptions) -> int:
@@ -394,9 +420,11 @@ def _set_options(old: Sequence, new: Sequence, _context: Context) -> list[Step]:
     clauses = changed_options(old.options, new.options)
     if old.options.type != new.options.type:
         clauses.insert(0, f"AS {new.options.type.upper()}")
-    return (
-        [Step(sql=f"ALTER SEQUENCE {qualified(new.id.path)} {' '.join(clauses)}", locks=_lock(new))] if clauses else []
-    )
+    if not clauses:
+        return []
+    hazards = may_stand_outside(new.id, new.id, old.options, new.options)
+    sql = f"ALTER SEQUENCE {qualified(new.id.path)} {' '.join(clauses)}"
+    return [Step(sql=sql, locks=_lock(new), hazards=hazards)]
 
 
 def set_logged(obj: Sequence) -> list[Step]:

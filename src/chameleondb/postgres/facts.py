@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chameleondb.errors import NotSupported
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT, Companion, Facts, TableFacts
-from chameleondb.names import Identity, relation, spelled
+from chameleondb.names import Identity, literal, relation, spelled
 from chameleondb.postgres.session import Connection, translated
 
 
@@ -165,3 +165,31 @@ def read_companions(
             identity = ids[number - 1]
             found[identity] = (*found.get(identity, ()), companion)
     return found
+
+
+_SEQUENCES = b"""
+    SELECT n.nspname, c.relname
+      FROM unnest(%s::text[], %s::text[]) w (schema, name)
+      JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+     WHERE CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END"""
+
+# On a copy that lacks it, this does nothing.
+_STAND = """
+    SELECT pg_catalog.setval(c.oid::pg_catalog.regclass, {value}, {is_called})
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = {schema} AND c.relname = {name} AND c.relkind = 'S'"""
+
+
+def read_positions(connection: Connection, relations: Iterable[Identity]) -> tuple[str, ...]:
+    """Return the statements that let the sequences of a copy stand where these do. Raises: DatabaseError."""
+    paths = [identity.path for identity in relations]
+    sought = [schema for schema, _ in paths], [name for _, name in paths]
+    found = []
+    with translated():
+        for schema, name in connection.execute(_SEQUENCES, sought).fetchall():
+            query = f"SELECT last_value, is_called FROM {spelled((schema, name))}"
+            ((value, is_called),) = connection.execute(query.encode()).fetchall()
+            where = {"schema": literal(schema), "name": literal(name)}
+            found.append(_STAND.format(value=value, is_called=is_called, **where))
+    return tuple(found)

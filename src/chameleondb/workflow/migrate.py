@@ -31,6 +31,7 @@ from chameleondb.postgres.blocks import runs_alone
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.dependents import read_beside
 from chameleondb.postgres.elaborate import Block, unplanned
+from chameleondb.postgres.facts import read_positions
 from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
@@ -208,6 +209,7 @@ def prove_first(connection: Connection, what: Preview, open_shadow: OpenShadow) 
     around = Surroundings(
         statements=tuple(SqlBlock(sql, place) for sql in dict.fromkeys(texts) if sql is not None),
         beside=functools.partial(read_beside, connection),
+        positions=functools.partial(read_positions, connection),
     )
     return prove(what.plan, what.source, what.target, around, open_shadow, namespaces, whole=bool(missing))
 

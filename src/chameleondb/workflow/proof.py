@@ -20,16 +20,20 @@ from chameleondb.planner.plan import Plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import elaborate
-from chameleondb.postgres.session import Connection
+from chameleondb.steps import HazardName
 from chameleondb.workflow.elaboration import OpenShadow
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What no kind models and may be in the way: the statements that make it, and what it uses beside some tables."""
+    """What no kind models and may be in the way: the statements that make it, and what it uses beside some tables.
+
+    `positions` returns the statements that let sequences stand where those of the database do.
+    """
 
     statements: tuple[SqlBlock, ...]
     beside: Callable[[Iterable[Identity]], Set[Identity]]
+    positions: Callable[[Iterable[Identity]], Iterable[str]]
 
 
 def prove(
@@ -57,7 +61,10 @@ def prove(
         made = elaborate(connection, copied, around.statements, KIND_OF, namespaces, lenient=True)
         if made.failures:
             return f"the copy could not be made: {made.failures[0].error.message}"
-        _run(plan, connection, _left_alone(plan, source, touched))
+        session = ApplySession(connection)
+        for sql in around.positions(i for i in touched if i.space == "relation"):
+            session.execute_alone(sql, 0)
+        _run(plan, session, _left_alone(plan, source, touched))
         result = read_schema(connection, KINDS, namespaces, unmodelled=False)
         version = connection.info.server_version
     _compare(result, target, touched.difference(plan.unmanaged), version)
@@ -136,13 +143,18 @@ def _left_alone(plan: Plan, source: Schema, touched: Container[Identity]) -> lis
     return [str(o.id) for o in objects if KIND_OF[type(o)].parent(o) in touched]
 
 
-def _run(plan: Plan, connection: Connection, left_alone: Sequence[str]) -> None:
-    session = ApplySession(connection)
+# What PostgreSQL's message leaves to say, by SQLSTATE: cannot_coerce.
+_WAYS_OUT = {"42846": "say how the values are to be converted: using (expression)"}
+
+
+def _run(plan: Plan, session: ApplySession, left_alone: Sequence[str]) -> None:
     for step in plan.steps:
         try:
             session.execute_alone(step.sql, 0)
         except DatabaseError as error:
-            hint = error.hint or "make the change in smaller steps; nothing was changed"
+            doubts = "; ".join(h.detail for h in step.hazards if h.name is HazardName.MAY_FAIL_ON_DATA)
+            way_out = error.hint or _WAYS_OUT.get(error.sqlstate or "") or doubts
+            hint = way_out or "make the change in smaller steps; nothing was changed"
             if left_alone:
                 hint += f"; what nobody declared may be in the way: {', '.join(left_alone)}"
             raise PlanError(

@@ -11,7 +11,7 @@ from chameleondb.kinds.clauses import exclusive
 from chameleondb.kinds.column.model import Column
 from chameleondb.kinds.column.not_null import alter_step
 from chameleondb.kinds.counting import counter, go_on, handed_on
-from chameleondb.kinds.sequence import changed_options, continue_counting, options_sql
+from chameleondb.kinds.sequence import changed_options, continue_counting, may_stand_outside, options_sql
 from chameleondb.names import Identity, name_aside, qualified, quote, relation
 from chameleondb.steps import Hazard, HazardName, Lock, LockMode, Step
 
@@ -37,7 +37,8 @@ def set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
     actions += [f"SET {clause}" for clause in changed_options(old.identity.options, new.identity.options)]
-    alter = alter_step(new, " ".join(actions))
+    hazards = may_stand_outside(counter(old), new.id, old.identity.options, new.identity.options)
+    alter = alter_step(new, " ".join(actions), hazards=hazards)
     counting = Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE)
     steps = [replace(alter, locks=(*alter.locks, counting))] if actions else []
     if old.identity.sequence != new.identity.sequence:
