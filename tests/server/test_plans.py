@@ -224,6 +224,15 @@ def test_what_nobody_declared_goes_with_its_column_only_with_consent(
     assert db.value(f"SELECT count(*) FROM pg_index WHERE indrelid = '{table}'::regclass") == 2
 
 
+def test_a_table_leaves_a_publication_only_with_consent(db: Database) -> None:
+    db.run(_table("a: int") + _table("b: int", name="u"))
+    db.execute("CREATE PUBLICATION feed FOR TABLE t, u")
+    with pytest.raises(ConsentNeeded, match=r"publication relation public\.t in publication feed") as caught:
+        db.run(_table("b: int", name="u"), allow=())
+    assert caught.value.flags == ("--allow drops-unmanaged:t",)
+    db.migrate(_table("b: int", name="u"), allow=("drops-unmanaged:t",))
+
+
 def test_what_nobody_declared_goes_with_its_table_only_with_consent(db: Database) -> None:
     db.run(_table("a: int"))
     db.execute(

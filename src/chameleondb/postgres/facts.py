@@ -141,6 +141,7 @@ _COMPANIONS = """
      ORDER BY w.number, i.type, i.identity"""
 
 _SPACES = {"pg_class": "relation", "pg_constraint": "constraint"}
+_PARTS = ("pg_publication_rel",)  # of what stays, and is another without it
 
 
 def read_companions(
@@ -158,10 +159,11 @@ def read_companions(
         rows = connection.execute(_COMPANIONS.encode(), [relations, names]).fetchall()
     found: dict[Identity, tuple[Companion, ...]] = {}
     ids = list(dropped)
-    for number, catalog, word, text, path in rows:
-        space = _SPACES.get(catalog.removeprefix("pg_catalog."))
+    for number, listed_in, word, text, path in rows:
+        catalog = listed_in.removeprefix("pg_catalog.")
+        space = _SPACES.get(catalog)
         companion = Companion(word, text, Identity(space, tuple(path)) if space else None)
-        if companion.key in unmanaged or (companion.id is not None and companion.id in unmanaged):
+        if companion.key in unmanaged or companion.id in unmanaged or catalog in _PARTS:
             identity = ids[number - 1]
             found[identity] = (*found.get(identity, ()), companion)
     return found
