@@ -42,6 +42,7 @@ LOSES = [
     ("character(5)", "text"),
     ("bpchar", "text"),
     ("json", "jsonb"),
+    ("integer", "numeric(5,-2)"),
     ("text", "integer"),
     ("text", "public.plan"),  # unless it is known to be an enum
     ("character(5)", "public.citext"),

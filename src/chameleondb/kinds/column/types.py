@@ -121,7 +121,8 @@ def conversion(old: str, new: str) -> Conversion:
     if a in _INTEGERS and b in {"numeric", *_FLOATS}:
         if b == "real" or (b in _FLOATS and a == "bigint"):
             return Conversion(may_fail=False, lossy=f"{a} values beyond the precision of {b} are rounded")
-        return Conversion(may_fail=bool(b_mod))
+        is_rounded = len(b_mod) > 1 and b_mod[1] < 0
+        return Conversion(may_fail=bool(b_mod), lossy=f"{a} values are rounded to {new}" if is_rounded else None)
     if (a in _FLOATS or a == "numeric") and (b in _INTEGERS or b in _FLOATS or b == "numeric"):
         if (a, b) == ("real", "double precision"):
             return Conversion(may_fail=False)
