@@ -32,6 +32,33 @@ def test_the_copy_has_what_a_statement_needs_though_it_stays_as_it_is(db: Databa
     assert statements == ["ALTER SEQUENCE order_no OWNED BY orders.number"]
 
 
+_RATES = "entity Rate { id: int primary, percent: int }\n"
+_FUNCTION = "CREATE FUNCTION percent() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(percent) FROM rates'"
+
+
+@pytest.mark.parametrize(
+    ("made", "expression"),
+    [
+        ("CREATE TABLE by_hand AS SELECT 19 AS percent", "(SELECT percent FROM by_hand)"),
+        ("CREATE VIEW seen AS SELECT percent FROM rates", "(SELECT percent FROM seen)"),
+        (_FUNCTION, "percent()"),
+        ("SELECT 1", "(SELECT percent FROM rates WHERE rates.id = 1)"),
+    ],
+)
+def test_rows_are_filled_from_elsewhere(made: str, expression: str, db: Database) -> None:
+    orders = "entity Order {{ id: int primary{} }}\n"
+    db.run(_RATES + orders.format(""))
+    db.execute("INSERT INTO rates VALUES (1, 19)", "INSERT INTO orders SELECT generate_series(1, 3)", made)
+    db.migrate(_RATES + orders.format(f", tax: int backfill ({expression})"))
+    assert db.value("SELECT sum(tax) FROM orders") == 57
+
+
+def test_a_column_gets_another_type_by_a_function(db: Database) -> None:
+    schema = f'{_RATES} sql """{_FUNCTION}""" entity Order {{ id: int primary, tax: string }}'
+    db.run(schema)
+    db.migrate(schema.replace("string", "int using (percent())"))
+
+
 def test_a_plan_that_takes_along_what_is_to_stay_is_no_plan(db: Database) -> None:
     schema = f"sequence order_no owned by Order.rounded {_ORDERS}"
     db.run(schema)

@@ -15,11 +15,12 @@ from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity
+from chameleondb.names import Identity, relation
 from chameleondb.planner.plan import Plan
 from chameleondb.postgres.apply import ApplySession
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.elaborate import elaborate
+from chameleondb.sqltext import identifiers, own_name
 from chameleondb.steps import HazardName
 from chameleondb.workflow.elaboration import OpenShadow
 
@@ -48,14 +49,15 @@ def prove(
 ) -> str | None:
     """Run the plan on a copy and compare. Return None if it is proven, or why it could not be tried.
 
-    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything.
+    The copy has what the plan can meet; with `whole`, as for statements of sql blocks, that is everything. So it is
+    where a statement speaks of something else, such as the table or function that rows are filled from.
 
     Raises: PlanError CHM1006 if a statement fails, CHM1007 if the plan leads elsewhere.
     """
     touched = _touched(plan)
     near = touched | _referred_to(plan, target) | _in_the_way(plan, source)
     near |= around.beside(i for i in touched if i.space == "relation")
-    copied = source.objects if whole else _copied(source, near)
+    copied = source.objects if whole or _speaks_of_others(plan, source, near) else _copied(source, near)
     extensions = frozenset(i.name for s in (source, target) for i in s.objects if i.space == "extension")
     with open_shadow(extensions) as connection:
         made = elaborate(connection, copied, around.statements, KIND_OF, namespaces, lenient=True)
@@ -113,6 +115,14 @@ def _in_the_way(plan: Plan, source: Schema) -> set[Identity]:
         if not gone.isdisjoint((*KIND_OF[type(obj)].references(obj), *source.edges.get(i, ())))
         or KIND_OF[type(obj)].moves_with(obj) in holders
     }
+
+
+def _speaks_of_others(plan: Plan, source: Schema, near: Set[Identity]) -> bool:
+    """Whether a statement has the name of something that is not near the plan, be it of no kind, as views are."""
+    paths = (own_name(unmodelled.identity.partition("(")[0]) for unmodelled in source.unmodelled)
+    tables = (i for i, o in source.objects.items() if KIND_OF[type(o)].owns_columns)
+    others = {i.name for i in (*tables, *(relation(*path) for path in paths if path)) if i not in near}
+    return bool(others) and any(not others.isdisjoint(identifiers(step.sql)) for step in plan.steps)
 
 
 def _copied(source: Schema, near: Set[Identity]) -> dict[Identity, Object]:
