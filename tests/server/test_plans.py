@@ -364,6 +364,21 @@ def test_nothing_is_renamed_to_what_something_is_called_that_goes(before: str, a
     db.migrate(renamed.replace('"l"', '"k"'))
 
 
+@pytest.mark.parametrize("before", ["primary (id)", "index (id)"])
+@pytest.mark.parametrize("after", ["primary (id)", "unique (id)", "unique index (id)"])
+@pytest.mark.parametrize("rest", ["", _bare("t")], ids=["with its table", "alone"])
+def test_a_rule_stays_until_that_is_built_which_waits_for_a_name(
+    before: str, after: str, rest: str, database: str, tmp_path: Path
+) -> None:
+    db = Database(database, tmp_path, small_table_bytes=-1)
+    ruled = _bare("u", f'{after} name "l"')
+    db.run(_bare("t", f'{before} name "k"') + ruled)
+    statements = db.migrate(rest + ruled.replace('"l"', '"k"'))
+    (former,) = (n for n, sql in enumerate(statements) if re.search(r"DROP .* l$", sql))
+    (built,) = (n for n, sql in enumerate(statements) if sql.startswith("CREATE UNIQUE INDEX CONCURRENTLY k"))
+    assert built < former
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -285,7 +285,7 @@ def build_or_adopt(wanted: Index, context: Context, hazards: tuple[Hazard, ...])
     """Build an index unless an interrupted run has; what it built in part is dropped."""
     left = context.source.get(wanted.id)
     build = _build(wanted, context, hazards)
-    if not isinstance(left, Index):
+    if not isinstance(left, Index) or not is_left_behind(left, wanted):
         return [build]
     return [] if left.valid else [*(replace(step, drops=()) for step in _drop(left, context)), build]
 

@@ -23,7 +23,7 @@ from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
 from chameleondb.scope import Entity, FieldDraft, Scope
-from chameleondb.steps import Step
+from chameleondb.steps import Step, Transaction
 from chameleondb.syntax import productions
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import names_text
@@ -125,10 +125,16 @@ def _definition(obj: PrimaryKey) -> str:
 
 
 def _create(obj: PrimaryKey, context: Context) -> list[Step]:
-    """A table has one at a time: what was it before goes first, whatever its name."""
+    """A table has one at a time: what was it before goes first, whatever its name, but not before an index is built.
+
+    It does where the index needs a column that is made anew: then it is in the way.
+    """
     before = (*context.source.children(obj.id.table), *context.replaced.values())
     former = tuple(o.id for o in before if isinstance(o, PrimaryKey) and o.id.table == obj.id.table)
     steps = add_key(obj, _definition(obj), "PRIMARY KEY", context)
+    on_anew = any(column in context.replaced for column in columns_of(obj.id.table, obj.columns + obj.include))
+    kept = () if on_anew else former
+    steps = [replace(step, frees=kept) if step.transaction is Transaction.OUTSIDE else step for step in steps]
     return [replace(step, awaits=former) if obj.id in step.creates else step for step in steps]
 
 

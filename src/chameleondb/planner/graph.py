@@ -35,8 +35,9 @@ from chameleondb.steps import Step
 Kinds = Mapping[type[Any], Kind[Any]]
 Key = tuple[Any, ...]
 
-# What is made anew waits for the drop of its old form; what only goes is waited for by nobody.
-_MAKE, _REPLACE, _DROP = range(3)
+# What is made anew waits for the drop of its old form, and something may for the name of what only goes; for the rest
+# of that, nobody waits.
+_MAKE, _REPLACE, _GIVE, _DROP = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,9 @@ class _Graph:
                 self._connect_create(change, change.new, target)
             elif change.old is not None:
                 self._connect_alter(change, source, target)
+        for node, followers in self.after.items():
+            if self.keys[node][0] == _DROP and any(self.keys[follower][0] == _MAKE for follower in followers):
+                self.keys[node] = (_GIVE, *self.keys[node][1:])
 
     def _pass_names_on(self, source: Schema) -> None:
         """Let what else something is called go with it, and be free before something else is called so."""
