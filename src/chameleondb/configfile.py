@@ -40,7 +40,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         raise UsageError("CHM0512", f"{path} is not UTF-8 text", hint="save it in the encoding UTF-8") from None
     except OSError as error:
-        raise UsageError("CHM0513", f"cannot read {path}: {error.strerror}") from None
+        message, hint = f"cannot read {path}: {error.strerror}", "name a file that you may read"
+        raise UsageError("CHM0513", message, hint=hint) from None
 
 
 def read_yaml(path: Path) -> tuple[Entry, ...]:

@@ -252,6 +252,7 @@ class Scope:
     def no_entity(self, name: str, span: Span) -> None:
         """Report an entity that does not exist."""
         help = self.diagnostics.did_you_mean(name, self.entities)
+        help = help or 'declare it, or name a table that no entity declares: `table "…" (id)`'
         self.diagnostics.error("CHM0401", f"unknown entity `{name}`", span, "no entity has this name", help=help)
 
     @cached_property

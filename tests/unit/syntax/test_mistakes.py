@@ -123,6 +123,7 @@ def test_both_places_of_a_former_name_are_shown() -> None:
         ("entity User { id: int primary, unique email }", "unique (email)"),
         ("entity User { id: int primary, check id > 0 }", "check (id > 0)"),
         ("entity User { id: int64 primary }", "`bigint`"),
+        ("entity User { id: int primary, a: Elsewhere via id }", 'table "…" (id)'),
         ("enum A { /// x\n a }", "stands before it"),
     ],
 )
