@@ -279,6 +279,18 @@ def test_navigation_only() -> None:
     assert only(schema, "ForeignKey").columns == ("author_id",)
 
 
+ONE_TO_ONE = "entity U { id: int primary, p: P? } entity P { id: int primary, %s, u: U via u_id }"
+
+
+@pytest.mark.parametrize("key", ["u_id: int unique", "u_id: int, unique (u_id)"])
+def test_one_to_one_may_only_name_the_way_back(key: str) -> None:
+    assert only(declared(ONE_TO_ONE % key), "ForeignKey").columns == ("u_id",)
+
+
+def test_the_way_back_from_many_is_not_to_one() -> None:
+    assert codes(ONE_TO_ONE % "u_id: int") == ["CHM0402"]
+
+
 @pytest.mark.parametrize(
     ("post", "user", "code"),
     [

@@ -10,6 +10,7 @@ from chameleondb import types
 from chameleondb.diagnostics import Label, Span
 from chameleondb.kinds.foreign_key.model import ForeignKey
 from chameleondb.kinds.primary_key import PrimaryKey
+from chameleondb.kinds.unique import Unique
 from chameleondb.language import Entry, FieldClause, Page, Syntax
 from chameleondb.names import DEFAULT_NAMESPACE, Identity, is_provisional, object_name, relation
 from chameleondb.plurals import snake_case
@@ -121,6 +122,13 @@ class _Relation(NamedTuple):
         """Whether it is a foreign key, and does not only name the way back of one."""
         return self.via is not None or (not self.many and f"{self.node.name}_id" in self.owner.columns)
 
+    @property
+    def is_one_to_one(self) -> bool:
+        """Whether no two rows of the owner have the same key."""
+        columns = self.via or (f"{self.node.name}_id",)
+        keys = (o.columns for o in self.owner.objects.values() if isinstance(o, PrimaryKey | Unique))
+        return not self.many and columns in keys
+
 
 _Between = defaultdict[tuple[str, str], list[_Relation]]
 """Relations by the names of their two entities."""
@@ -217,9 +225,9 @@ def _nullable(node: Field) -> bool:
 
 
 def _points_back(scope: Scope, found: _Relation, between: _Between) -> bool:
-    """Whether the other entity declares the key, as one of many or with many; then no option of it stands here."""
+    """Whether the other entity declares the key, and has many or is one for it; then no option of it stands here."""
     back = between.get((found.other.name, found.owner.name), ()) if found.other else ()
-    if not any(r.has_key and r.many != found.many for r in back):
+    if not any(r.has_key and (r.many != found.many or (r.is_one_to_one and not found.many)) for r in back):
         return False
     for clause in found.node.clauses:
         if clause.words in _CLAUSES:
