@@ -9,7 +9,7 @@ from dataclasses import replace
 from chameleondb.kind import Context
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object
-from chameleondb.names import Identity, is_provisional, literal, namespace, qualified, quote, quote_all
+from chameleondb.names import Identity, is_provisional, literal, namespace, qualified, quote, quote_all, relation
 from chameleondb.sqltext import identifiers, rename_identifiers
 from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, Transaction
 
@@ -65,6 +65,11 @@ def index_tail(include: tuple[str, ...], options: tuple[str, ...], tablespace: s
 def named(identity: Identity) -> str:
     """Return ``CONSTRAINT name`` with a trailing blank; nothing while the name is PostgreSQL's to choose."""
     return "" if is_provisional(identity.name) else f"CONSTRAINT {quote(identity.name)} "
+
+
+def index_of(constraint: Identity) -> Identity:
+    """Return what the index of a constraint is called: it has the constraint's name, among the relations."""
+    return relation(constraint.path[0], constraint.name)
 
 
 def alter_table(table: Identity) -> str:

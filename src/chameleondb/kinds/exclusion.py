@@ -17,6 +17,7 @@ from chameleondb.kinds.clauses import (
     follow,
     follow_columns,
     follow_text,
+    index_of,
     index_tail,
     may_fail,
     named,
@@ -25,7 +26,7 @@ from chameleondb.kinds.clauses import (
 from chameleondb.language import Entry, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
-from chameleondb.names import Identity, constraint, quote, relation
+from chameleondb.names import Identity, constraint, quote
 from chameleondb.scope import Entity, Scope
 from chameleondb.sqltext import closing, shown, unwrap
 from chameleondb.steps import Effort, Step
@@ -169,7 +170,7 @@ KIND = Kind(
     parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("elements", "method", "include", "where", "deferrable", "options", "tablespace"), REPLACE),
     rename=lambda old, new: rename_constraint(old.id, new.id),
-    also_named=lambda o: [relation(o.id.path[0], o.id.name)],
+    also_named=lambda o: [index_of(o.id)],
     inferred_rename=lambda _: True,
     renamed=_renamed,
     sql_name=lambda o: constraint_sql_name(o.id),

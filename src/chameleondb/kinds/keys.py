@@ -16,6 +16,7 @@ from chameleondb.kinds.clauses import (
     exclusive,
     follow,
     follow_columns,
+    index_of,
     index_tail,
     keep_replica_identity,
     may_fail,
@@ -24,7 +25,7 @@ from chameleondb.kinds.index import Index, build_or_adopt, is_left_behind, name_
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity, constraint, is_provisional, quote, quote_all, relation
+from chameleondb.names import Identity, constraint, is_provisional, quote, quote_all
 from chameleondb.steps import Effort, Step, Transaction
 
 
@@ -104,11 +105,11 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
     identity = keep_replica_identity(obj.id, table, context)
     if not left and (not context.is_large(table) or obj.without_overlaps or is_provisional(obj.id.name)):
         add = add_constraint(obj.id, definition, needs=needs, effort=Effort.BUILD, hazards=hazards)
-        return [replace(add, creates=(obj.id, index_id(obj))), *identity]
+        return [replace(add, creates=(obj.id, index_of(obj.id))), *identity]
     attach = Step(
         sql=f"{alter_table(table)} ADD CONSTRAINT {quote(obj.id.name)} {word} USING INDEX {quote(wanted.id.name)}"
         f"{deferrable_sql(obj.deferrable)}",
-        creates=(obj.id, index_id(obj)),
+        creates=(obj.id, index_of(obj.id)),
         needs=(table, *needs),
         locks=exclusive(table),
         transaction=Transaction.INSIDE if obj.id in context.replaced else Transaction.OWN,
@@ -118,18 +119,13 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
 
 def drop_key(obj: Key) -> Step:
     """Return the step that drops the constraint and with it the index of the same name."""
-    return replace(drop_constraint(obj.id), drops=(obj.id, index_id(obj)))
-
-
-def index_id(obj: Key) -> Identity:
-    """Return the name that the index of a constraint has."""
-    return relation(obj.id.path[0], obj.id.name)
+    return replace(drop_constraint(obj.id), drops=(obj.id, index_of(obj.id)))
 
 
 def _index(obj: Key) -> Index:
     """Return the index of the constraint, as one that no constraint owns."""
     return Index(
-        id=index_id(obj),
+        id=index_of(obj.id),
         table=obj.id.table,
         keys=tuple(map(quote, obj.columns)),
         include=obj.include,

@@ -7,18 +7,8 @@ from typing import Any
 
 from chameleondb.default_names import joined_columns
 from chameleondb.kind import REPLACE, Context, Kind
-from chameleondb.kinds.clauses import columns_of, constraint_sql_name, named, rename_constraint
-from chameleondb.kinds.keys import (
-    add_key,
-    adopted,
-    decode_key,
-    drop_key,
-    index_id,
-    key_list,
-    key_query,
-    key_tail,
-    renamed_key,
-)
+from chameleondb.kinds.clauses import columns_of, constraint_sql_name, index_of, named, rename_constraint
+from chameleondb.kinds.keys import add_key, adopted, decode_key, drop_key, key_list, key_query, key_tail, renamed_key
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
@@ -137,7 +127,7 @@ KIND = Kind(
         ("columns", "include", "nulls_distinct", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE
     ),
     adopts=adopted,
-    also_named=lambda o: [index_id(o)],
+    also_named=lambda o: [index_of(o.id)],
     rename=lambda old, new: rename_constraint(old.id, new.id),
     inferred_rename=lambda _: True,
     renamed=renamed_key,

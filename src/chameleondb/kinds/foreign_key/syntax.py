@@ -118,16 +118,20 @@ class _Relation(NamedTuple):
         return clause.value if clause else None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of its key: those that `via` names, or the one that is called like it."""
+        return self.via or (f"{self.node.name}_id",)
+
+    @property
     def has_key(self) -> bool:
         """Whether it is a foreign key, and does not only name the way back of one."""
-        return self.via is not None or (not self.many and f"{self.node.name}_id" in self.owner.columns)
+        return self.via is not None or (not self.many and self.columns[0] in self.owner.columns)
 
     @property
     def is_one_to_one(self) -> bool:
         """Whether no two rows of the owner have the same key."""
-        columns = self.via or (f"{self.node.name}_id",)
         keys = (o.columns for o in self.owner.objects.values() if isinstance(o, PrimaryKey | Unique))
-        return not self.many and columns in keys
+        return not self.many and self.columns in keys
 
 
 _Between = defaultdict[tuple[str, str], list[_Relation]]
@@ -197,7 +201,7 @@ def _resolve(scope: Scope, found: _Relation, between: _Between) -> _Key | None:
             return None
         return _key(scope, other, via, owner, node, f"{owner.name}.{node.name}")
     if via is None:
-        via = (f"{node.name}_id",)
+        via = found.columns
         if via[0] not in owner.columns:
             if not _points_back(scope, found, between):
                 _no_key_field(scope, owner, node, via[0])
