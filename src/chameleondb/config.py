@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from chameleondb.configfile import Entry, read_text, read_toml, read_yaml
 from chameleondb.diagnostics import closest
 from chameleondb.errors import UsageError
+from chameleondb.frozen import frozen
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 
 CONFIG_FILE = ".chameleon.yml"
@@ -26,7 +27,7 @@ SCHEMA_SUFFIXES = (".cham", ".sql")
 EMBEDDED_URL = "embedded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Settings:
     """What a configuration file can set. Durations in seconds, sizes in bytes."""
 
@@ -38,7 +39,7 @@ class Settings:
     small_table_bytes: int = SMALL_TABLE_BYTES_DEFAULT  # larger tables are changed in the online form
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Setting:
     """A value and where it comes from, e.g. ``.env`` or ``environment variable DATABASE_URL``."""
 
@@ -46,7 +47,7 @@ class Setting:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Project:
     """A project on disk. `notes` are remarks about its configuration, for the user to read once."""
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chameleondb.errors import UsageError
+from chameleondb.frozen import frozen
 
 SIZE_BYTES_MAX = 1024 * 1024
 
 _TAG = "tag:yaml.org,2002:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Entry:
     """One setting: its dotted key, its value (str, int, float, bool, None or a tuple of these) and where it stands."""
 

@@ -8,12 +8,13 @@ import unicodedata
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
 from chameleondb.errors import SchemaError
+from chameleondb.frozen import frozen
 from chameleondb.names import is_hidden
 
 SHOWN_MAX = 20
@@ -28,7 +29,7 @@ BOM = "\ufeff"
 FORMAT_VERSION = "1.0"
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Source:
     """One schema text and what the user calls it (a path, or ``<stdin>``)."""
 
@@ -86,7 +87,7 @@ class Label(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Diagnostic:
     """One mistake: a stable code, one sentence, the place, what stands there, other places, and the way out."""
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from chameleondb.errors import PlanError
+from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
@@ -36,7 +37,7 @@ class Action(enum.Enum):
     RENAME = "rename"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Change:
     """One object's way from source to target. `steps` are in order; a drop that its parent covers has none."""
 
@@ -50,7 +51,7 @@ class Change:
     unsettles: tuple[Identity, ...] = ()  # what its steps give another type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Difference:
     """Everything between two schemas; `source` is the source as it is called after the renames."""
 
@@ -62,7 +63,7 @@ class Difference:
     refused: tuple[PlanError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Pairing:
     """Two schemas side by side: what is renamed, what differs, what is left alone. No facts are needed for it."""
 

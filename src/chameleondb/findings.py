@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from chameleondb.frozen import frozen
 
 
 class Severity(enum.StrEnum):
@@ -96,7 +97,7 @@ SEVERITIES: dict[str, Severity] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Finding:
     """One thing found. `place` is a file below the vault, a log line, a ledger row or a database object."""
 

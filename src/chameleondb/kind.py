@@ -7,9 +7,10 @@ model class and call these functions; they never name a kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Generic, TypeVar
 
+from chameleondb.frozen import frozen
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.renamed import Renamed
@@ -21,7 +22,7 @@ M = TypeVar("M", bound=Object)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Context:
     """What a change rule may look at: both schemas, the facts and the hints. Pure data."""
 
@@ -94,7 +95,7 @@ class Replace:
 REPLACE = Replace()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Refuse:
     """The field cannot change; the plan stops and says why and what to do."""
 
@@ -102,14 +103,14 @@ class Refuse:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Ignore:
     """A difference in this field means nothing; `why` says for what reason."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Kind(Generic[M]):
     """Everything the stages need to know about one kind of object.
 

@@ -7,9 +7,10 @@ Parsing needs `leads`, `members`, `clauses` and `types`; checking calls `enter` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, Protocol
 
+from chameleondb.frozen import frozen
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
 from chameleondb.scope import Entity, FieldDraft, Scope
@@ -18,7 +19,7 @@ from chameleondb.syntax.parser import Lead, Production
 from chameleondb.syntax.tree import Declaration, Field, Member
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class FieldClause:
     """A clause of a field. `apply` says what it means for a column; None if only relations may have it."""
 
@@ -87,7 +88,7 @@ class Page(Protocol):
         """Take the first free name among the fields of a table; a number is added if none is free."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Syntax:
     """The words of one kind, what they mean, and how its objects are printed."""
 

@@ -6,9 +6,10 @@ import heapq
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import Kind
 from chameleondb.model.declared import Hint
 from chameleondb.model.renamed import Renamed
@@ -19,7 +20,7 @@ from chameleondb.steps import Step
 Kinds = Mapping[type[Any], Kind[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Rename:
     """One object's old and new identity; `old` lies below the parent's old name."""
 
@@ -27,7 +28,7 @@ class Rename:
     new: Identity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class RenameStep:
     """One statement of a rename; `final` is the identity in the target."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 
 
@@ -45,7 +46,7 @@ _CONFLICTS_FROM = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Lock:
     """A lock that a step takes on a relation that exists before the plan."""
 
@@ -90,7 +91,7 @@ class HazardName(enum.StrEnum):
         return self in (HazardName.DROPS_DATA, HazardName.DROPS_UNMANAGED, HazardName.CHANGES_PRIVILEGES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Hazard:
     """One danger of one step: its name, the object it concerns and a sentence with the figures."""
 
@@ -104,7 +105,7 @@ class Hazard:
         return f"{self.name}:{self.object}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Step:
     """One SQL statement without its semicolon.
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from chameleondb.apply.ports import Blockers, Book, Session, Watcher
 from chameleondb.errors import ChameleonError, DatabaseError, LockNotAcquired, StalePlan
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 from chameleondb.steps import Step
 
@@ -40,7 +41,7 @@ _LONGER_ATTEMPTS = 3
 _ENTRY_LOCK_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Patience:
     """How long to wait for locks, in seconds."""
 
@@ -48,7 +49,7 @@ class Patience:
     deadline_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Work:
     """Steps that are committed together, or one step outside a transaction."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from chameleondb.cli.output import App, Output, faint, format_option, good
 from chameleondb.cli.plan_view import document, one_line, show_changes, show_rest, show_sql
 from chameleondb.cli.planning import incomplete, preview_of, progress, shadows
+from chameleondb.frozen import frozen
 
 if TYPE_CHECKING:
     from chameleondb.planner.plan import Plan
@@ -24,7 +24,7 @@ CHANGES_PENDING = 2
 HASH_SHOWN = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Options:
     """What the command line asks for."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from chameleondb.cli.output import Output
 from chameleondb.errors import ModeError, UsageError
+from chameleondb.frozen import frozen
 
 CURRENT = "CHAMELEON_MODE_PASSWORD"
 NEW = "CHAMELEON_NEW_MODE_PASSWORD"
@@ -16,7 +17,7 @@ _FILE = "_FILE"
 _BYTES_MAX = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Passwords:
     """What the environment has of passwords, by the names of its variables."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ from chameleondb.errors import (
     SchemaError,
     UsageError,
 )
+from chameleondb.frozen import frozen
 
 if TYPE_CHECKING:
     from chameleondb.vault.history import Version
@@ -29,7 +29,7 @@ DRIFTED = 6
 _ICONS = {"readonly": "🔒", "standard": "🛡️", "privileged": "👑", "emergency": "🚨"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _State:
     """Everything that was found out; `problem` is why the database, or the schema, could not be looked at."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     add_constraint,
@@ -35,7 +36,7 @@ from chameleondb.syntax.tree import Member
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Check:
     """A check constraint, ``constraint/<schema>/<table>/<name>``."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import follow
 from chameleondb.language import Doc, Page, Syntax
@@ -15,7 +16,7 @@ from chameleondb.steps import Lock, LockMode, Step
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Comment:
     """COMMENT ON `target`; its identity is ``comment/<space>/<path…>``."""
 

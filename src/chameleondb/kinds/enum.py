@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chameleondb.errors import PlanError
+from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import alter_table, exclusive, follow, rename_or_move
 from chameleondb.kinds.column import Column
@@ -37,7 +38,7 @@ from chameleondb.syntax.tree import Declaration
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Enum:
     """An enum type, ``type/<schema>/<name>``, and its labels in sort order."""
 

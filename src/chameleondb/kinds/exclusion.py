@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import (
     add_constraint,
@@ -38,7 +39,7 @@ from chameleondb.syntax.tree import Member
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Exclusion:
     """An exclusion constraint, ``constraint/<schema>/<table>/<name>``."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -21,7 +21,7 @@ from chameleondb.types import EXTENSION_TYPES
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Extension:
     """An installed extension, ``extension/<name>``. A `schema` or `version` of None was not declared: any will do."""
 

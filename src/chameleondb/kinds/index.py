@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chameleondb.default_names import index_name
 from chameleondb.diagnostics import Span
+from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Alter, Context, Kind
 from chameleondb.kinds.clauses import (
     column_words,
@@ -38,7 +39,7 @@ from chameleondb.syntax.tree import Field, Member
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Index:
     """An index, ``relation/<schema>/<name>``, of `table`.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import Context, Kind
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
@@ -19,7 +19,7 @@ from chameleondb.syntax.tree import Declaration
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Namespace:
     """A schema. Its identity is ``namespace/<name>``."""
 

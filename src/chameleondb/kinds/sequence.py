@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import exclusive, rename_or_move
 from chameleondb.kinds.counting import handed_on, successors
@@ -34,7 +35,7 @@ from chameleondb.types import builtin, friendly
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SequenceOptions:
     """How a sequence counts. None means PostgreSQL's default for the type and direction (CREATE SEQUENCE)."""
 
@@ -47,7 +48,7 @@ class SequenceOptions:
     cycle: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Sequence:
     """A sequence, ``relation/<schema>/<name>``; `owned_by` is the column with which it is dropped."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from chameleondb.default_names import joined_columns
+from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, index_of, named, rename_constraint
 from chameleondb.kinds.keys import add_key, adopted, decode_key, drop_key, key_list, key_query, key_tail, renamed_key
@@ -22,7 +22,7 @@ from chameleondb.syntax.tree import Member
 # --- Model ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Unique:
     """A unique constraint, ``constraint/<schema>/<table>/<name>``; fields as in a primary key."""
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chameleondb.diagnostics import Source, Span
+from chameleondb.frozen import frozen
 from chameleondb.model.schema import Object
 from chameleondb.names import Identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Hint:
     """How to get somewhere: facts about the way, not about the result. They never make two schemas differ."""
 
@@ -24,7 +25,7 @@ class Hint:
     using: str | None = None  # expression that converts a column's old value to its new type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Unit:
     """One top-level declaration: the grain of the elaboration cache."""
 
@@ -32,7 +33,7 @@ class Unit:
     objects: tuple[Object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class SqlBlock:
     """A statement in PostgreSQL's own words, from a `sql` block or a .sql file."""
 
@@ -64,7 +65,7 @@ class Places:
         return Span(self._sources[source], start, end)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Declared:
     """A checked schema: every relation, type and key has been resolved."""
 

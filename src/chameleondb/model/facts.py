@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 
 SMALL_TABLE_BYTES_DEFAULT = 8 * 1024 * 1024
@@ -13,7 +14,7 @@ SMALL_TABLE_BYTES_DEFAULT = 8 * 1024 * 1024
 PRIVILEGES = "privileges"  # the type of a companion that is an access control list, as PostgreSQL prints it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class TableFacts:
     """Size of one table of the source. `rows` is exact when `exact`, otherwise the server's estimate."""
 
@@ -36,7 +37,7 @@ class TableFacts:
         return text if self.exact else f"about {text}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Companion:
     """What nobody declared and is gone, without a word, with what PostgreSQL drops: an object, or a trait of that."""
 
@@ -55,7 +56,7 @@ class Companion:
         return self.type in (PRIVILEGES, "owner")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Facts:
     """Facts about the target server. A table that is absent is treated as new and empty."""
 

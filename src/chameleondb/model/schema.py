@@ -1,16 +1,17 @@
 """A schema is a map from identity to object, plus the dependencies that only PostgreSQL knows.
 
-Objects are frozen dataclasses, one class per kind, each with `id` first. Equality, hashing, JSON and diff work on their
+Objects are values (`frozen`), one class per kind, each with `id` first. Equality, hashing, JSON and diff work on their
 fields and are written once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 
 
@@ -24,7 +25,7 @@ class Object(Protocol):
         """The object's identity."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Unmodelled:
     """An object of a kind that Chameleon does not manage: reported, never touched."""
 
@@ -52,7 +53,7 @@ class Unmodelled:
         return (self.type, self.identity)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Schema:
     """Objects by identity.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from chameleondb.frozen import frozen
 from chameleondb.modes.key import PublicKey, is_signed
 from chameleondb.modes.policy import Mode
 
@@ -22,7 +22,7 @@ _SKEW_MAX = timedelta(hours=1)  # by which two clocks may differ
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ModeChange:
     """One change. `until` is a time or ``none``, `prev` the hash before it in the chain of its `place`."""
 

@@ -10,9 +10,10 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chameleondb.errors import ModeError
+from chameleondb.frozen import frozen
 
 UNSIGNED = "none"
 PASSWORD_LENGTH_MIN = 15  # NIST SP 800-63B-4, for a password that is the only factor
@@ -43,7 +44,7 @@ chameleon123456
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PublicKey:
     """A password's public key and how it is derived; `m` in KiB. `sig` is the old key's signature, or ``none``."""
 
@@ -87,7 +88,7 @@ class PublicKey:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PrivateKey:
     """What a password opens; lives in memory only, and shows nothing of itself."""
 

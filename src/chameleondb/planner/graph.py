@@ -22,11 +22,12 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chameleondb.diff import Action, Change
 from chameleondb.errors import PlanError
+from chameleondb.frozen import frozen
 from chameleondb.kind import Kind
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity
@@ -40,7 +41,7 @@ Key = tuple[Any, ...]
 _MAKE, _REPLACE, _GIVE, _DROP = range(4)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Rounds:
     """In which round the shadow took what: the statements of sql blocks to run, and declared objects after the first.
 

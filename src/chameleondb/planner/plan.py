@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from chameleondb.diff import Action, Change, Difference
 from chameleondb.errors import ConsentNeeded, PlanError
+from chameleondb.frozen import frozen
 from chameleondb.kind import Kind
 from chameleondb.model.facts import Facts, TableFacts
 from chameleondb.model.schema import Schema, Unmodelled
@@ -23,7 +24,7 @@ from chameleondb.steps import Effort, Hazard, HazardName, Lock, LockMode, Step, 
 Kinds = Mapping[type[Any], Kind[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Group:
     """Steps that are committed together. A group outside a transaction holds one step."""
 
@@ -31,7 +32,7 @@ class Group:
     transactional: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """What will run, statement for statement."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple
 
 from chameleondb.errors import ChameleonError
+from chameleondb.frozen import frozen
 from chameleondb.postgres.session import Connection, connect, translated
 from chameleondb.postgres.url import Target
 from chameleondb.steps import LockMode
@@ -29,7 +29,7 @@ _AUTOVACUUM = "autovacuum worker"
 _MARGIN_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Blockers:
     """Who holds locks: the oldest in words, and after how long a wait the server ends them, in seconds, if it does."""
 

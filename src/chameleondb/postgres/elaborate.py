@@ -16,6 +16,7 @@ from typing import Any
 
 from chameleondb.diff import diff
 from chameleondb.errors import DatabaseError, DatabaseUnreachable
+from chameleondb.frozen import frozen
 from chameleondb.kind import Kind
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
@@ -36,7 +37,7 @@ _UNDEFINED_OBJECT = "42704"
 _NOT_YET = frozenset({"42P01", "42703", "42883", _UNDEFINED_OBJECT, "3F000", "42P02"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Failure:
     """A statement that PostgreSQL refused, and the declared object or block that it came from."""
 
@@ -45,7 +46,7 @@ class Failure:
     block: SqlBlock | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Block:
     """What an sql block made, by key, and in which round it could; in the first, nothing declared was there."""
 
@@ -54,7 +55,7 @@ class Block:
     round: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Elaborated:
     """The declared schema in PostgreSQL's words."""
 

@@ -26,11 +26,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from chameleondb import disk
 from chameleondb.errors import DatabaseUnreachable, UsageError
+from chameleondb.frozen import frozen
 from chameleondb.postgres.binaries import MAJOR_DEFAULT, majors, reachable_binaries, server_user
 from chameleondb.postgres.url import Target
 
@@ -60,7 +61,7 @@ _TEMPORARY_SETTINGS = {**_SCRATCH_SETTINGS, "fsync": "off", "full_page_writes": 
 _CHILDREN: dict[Path, list[subprocess.Popen[bytes]]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Instance:
     """A local server: where it lives, its major version, and whether it is deleted when its last user leaves."""
 

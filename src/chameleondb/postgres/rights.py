@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 from chameleondb.planner.rights import Need, Right
 from chameleondb.postgres.session import Connection, translated
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Lack:
     """A right that the role has not, and the role that owns what it is about."""
 

@@ -11,12 +11,13 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
 from chameleondb.errors import DatabaseError, NotSupported, UsageError
+from chameleondb.frozen import frozen
 from chameleondb.names import literal, quote
 from chameleondb.postgres import binaries
 from chameleondb.postgres.embedded import reached, running, scratch_instance
@@ -31,7 +32,7 @@ _SHADOW_LOCK_KEY = 0x6368616D73686164
 _SHADOW_DEADLINE_S = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Shadow:
     """An empty database to try things in; `why` tells how it was chosen, `notices` what differs from the target."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from chameleondb.frozen import frozen
 from chameleondb.postgres.session import Connection, translated
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Ownership:
     """Who owns the database, who is connected, and whether the one may act as the other."""
 

@@ -15,7 +15,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
@@ -23,6 +22,7 @@ from psycopg import errors as pg
 
 from chameleondb import __version__
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, LockNotAcquired, NotSupported
+from chameleondb.frozen import frozen
 from chameleondb.postgres.url import Target
 from chameleondb.terminal import mask_logins
 
@@ -56,7 +56,7 @@ _SETTINGS: dict[LiteralString, LiteralString] = {
 Connection = psycopg.Connection[Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Server:
     """What a session is connected to. `version` is e.g. 180004."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chameleondb.errors import DatabaseError, NotSupported
+from chameleondb.frozen import frozen
 from chameleondb.postgres.ledger import Head, Position, Registered, record
 from chameleondb.postgres.session import Connection, translated
 
@@ -14,7 +14,7 @@ _ACTIVE_TRANSACTION = "25001"
 _TERMINATION = "2D000"  # COMMIT in a procedure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Result:
     """What a statement gave: its command tag, e.g. ``UPDATE 3``, and rows as the server prints them if it has any."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from chameleondb.configfile import read_text
 from chameleondb.errors import UsageError
+from chameleondb.frozen import frozen
 from chameleondb.terminal import mask_logins
 
 EMBEDDED_NAME_DEFAULT = "main"
@@ -24,7 +25,7 @@ FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Target:
     """A database to connect to. `conninfo` may hold the password; `display` never does.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chameleondb.frozen import frozen
 from chameleondb.postgres.catalog import snapshot
 from chameleondb.postgres.session import Connection, translated
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Verbatim:
     """One needed object; `sql` is None where PostgreSQL has no way to print it, or where a kind models it."""
 

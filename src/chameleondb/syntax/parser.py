@@ -11,10 +11,11 @@ one that is missing is reported with the fix and costs nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chameleondb.diagnostics import Diagnostic, Diagnostics, Problem, Source, Span
+from chameleondb.frozen import frozen
 from chameleondb.syntax import habits
 from chameleondb.syntax.cursor import Cursor
 from chameleondb.syntax.tokens import is_string, is_word, tokenize
@@ -27,7 +28,7 @@ PROBLEMS_MAX = 100
 Production = Callable[[Cursor], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Lead:
     """A top-level declaration: `parse` reads what follows the leading word up to the body and returns its values."""
 
@@ -36,7 +37,7 @@ class Lead:
     has_members: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ClauseRule:
     """A clause of a field: its leading words, its production, whether ``(`` may follow the first word."""
 
@@ -45,7 +46,7 @@ class ClauseRule:
     parentheses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Grammar:
     """All productions, by leading word."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 
 from chameleondb.diagnostics import BOM, Diagnostic, Problem, Source, Span
+from chameleondb.frozen import frozen
 
 SOURCE_BYTES_MAX = 8 * 1024 * 1024
 """A larger file is refused before it is read into tokens."""
@@ -46,7 +46,7 @@ COMMENT = re.compile(r"//[^\n]*|/\*[\s\S]*?\*/")
 """A comment within a gap."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Tokens:
     """The tokens of a source; the last one is empty and stands for the end."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chameleondb.errors import ChameleonError
+from chameleondb.frozen import frozen
 from chameleondb.modes.key import UNSIGNED
 from chameleondb.modes.policy import Mode
 from chameleondb.vault import layout, log, manifest
@@ -21,7 +21,7 @@ from chameleondb.vault.history import History, Version, fold
 from chameleondb.vault.log import Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Side:
     """One branch: a verified history, and the files of its versions by their hashes."""
 
@@ -29,7 +29,7 @@ class Side:
     contents: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Joined:
     """The history that continues both.
 

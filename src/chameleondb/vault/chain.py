@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.vault import layout
 from chameleondb.vault.files import RESTORE
 from chameleondb.vault.log import BadFields, BadLine, Line, computed_sum, genesis, parse
@@ -15,7 +15,7 @@ FINDINGS_MAX = 10
 _MARKERS = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Chain:
     """What a log holds. `size` counts the bytes of whole lines; what comes after is a torn tail."""
 

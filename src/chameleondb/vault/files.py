@@ -11,12 +11,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 
 from chameleondb.disk import Folder
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.vault import layout
 from chameleondb.vault.snapshot import Glance, glance
 
@@ -25,7 +26,7 @@ _IN_THE_WAY = "a symbolic link or a file has no place there: replace it by a dir
 _TRIES = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class VaultFiles:
     """What is on disk. `exists` is true if there is any trace of a vault, `is_open` if its directory could be read."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chameleondb.frozen import frozen
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
@@ -12,7 +13,7 @@ from chameleondb.vault import layout
 from chameleondb.vault.log import Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Version:
     """A registered version. `id` is the SHA-256 of its file, `parent` that of the version before, or ``none``."""
 
@@ -28,7 +29,7 @@ class Version:
     sum: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Receipt:
     """The proof that a version was applied to a database, or brought back to it (`repair`): a row of its ledger."""
 
@@ -43,7 +44,7 @@ class Receipt:
     seq: int  # of its line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class History:
     """What a whole log says."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from chameleondb.frozen import frozen
 from chameleondb.vault.strict_json import whole_characters
 
 DOMAIN = b"chameleon.log/1\n"
@@ -81,7 +81,7 @@ class BadFields(BadLine):
     """A line whose action or fields are not of this format."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Line:
     """One event. `prev` is the `sum` of the line before; `sum` stands for the whole log up to here."""
 

@@ -6,17 +6,18 @@ The format's name is among the hashed bytes, so that the hash of a version is ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
+from chameleondb.frozen import frozen
 from chameleondb.vault import layout, strict_json
 from chameleondb.vault.strict_json import NotCanonical, Problem, whole_characters
 
 FORMAT = "chameleon.version/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Snapshot:
     """One version. What the vault does not look into (`schema`, `entities`, `followed` …) is any JSON value."""
 
@@ -63,7 +64,7 @@ def decode(data: bytes) -> Snapshot:
     return Snapshot(**_read(data))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Glance:
     """What there is to know of a version's file without keeping it; without a deep look only its hash."""
 

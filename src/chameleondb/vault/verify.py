@@ -6,9 +6,10 @@ The log is believed as far as its chain holds, and everything else only as far a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chameleondb.findings import Finding, Severity, of_severity
+from chameleondb.frozen import frozen
 from chameleondb.vault import chain, layout, manifest, rules
 from chameleondb.vault.files import RESTORE, VaultFiles
 from chameleondb.vault.history import History, Version, fold
@@ -18,7 +19,7 @@ from chameleondb.vault.strict_json import NotCanonical
 _NEXT_RUN = "`chameleon migrate --apply` puts it right"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Verified:
     """What a vault says, and what is wrong with it; `history` is None without a vault, or with a log that breaks."""
 

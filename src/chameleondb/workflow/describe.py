@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from chameleondb.diff import Action, Change
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF
 from chameleondb.names import Identity
 from chameleondb.planner.estimate import magnitude
@@ -17,7 +17,7 @@ from chameleondb.steps import Effort, LockMode
 _MARKS = {Action.CREATE: "+", Action.DROP: "-", Action.ALTER: "~", Action.RENAME: ">"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Line:
     """One change: ``+`` created, ``-`` dropped, ``~`` changed, ``>`` renamed, ``±`` replaced."""
 

@@ -8,9 +8,9 @@ refer to, then or now. Whatever would reach further is compared in full.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from chameleondb.diff import Action
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Object, Schema
@@ -20,7 +20,7 @@ from chameleondb.workflow.elaboration import BLOCKS, Desired, Elaboration, Known
 from chameleondb.workflow.settled import Settled
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Edit:
     """What was edited: units of the same names as before, or new ones; `sight` are those that must be looked at."""
 

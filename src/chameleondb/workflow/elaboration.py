@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from chameleondb.canonical import plain, restore, sha256, telling
 from chameleondb.diagnostics import Diagnostics
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Declared, Hint, Unit
 from chameleondb.model.schema import Object, Schema, Unmodelled
@@ -41,7 +41,7 @@ BLOCKS = Identity("", ())
 """The last unit: what statements in sql blocks make."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Desired:
     """Where to go: the declared schema in PostgreSQL's words, with the hints on the way."""
 
@@ -52,7 +52,7 @@ class Desired:
     late: Mapping[Identity, int]  # the round of what could be made only after the first of statements in sql blocks
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Known:
     """A unit that has been elaborated: the key under which, and the units that it refers to."""
 
@@ -60,7 +60,7 @@ class Known:
     near: tuple[Identity, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Elaboration:
     """The declared schema in PostgreSQL's words, unit by unit, on a shelf."""
 

@@ -9,18 +9,18 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from chameleondb.errors import ChameleonError, UsageError
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 
 _WAIT_S = 600
 _MERGES = ("AUTO_MERGE", "MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG")
 _REGULAR = ("100644", "100755")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Commit:
     """A commit; `name` is what the user calls it."""
 
@@ -28,7 +28,7 @@ class Commit:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Merge:
     """What git is in the middle of: `ours` is the side whose versions give way if both have some."""
 

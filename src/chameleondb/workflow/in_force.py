@@ -7,10 +7,10 @@ vault whose key was exchanged does not agree with it, and then the mode is reado
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.modes import change
 from chameleondb.modes.change import ModeChange, parse_time
 from chameleondb.modes.key import UNSIGNED, PublicKey
@@ -27,7 +27,7 @@ FORGED = frozenset({"MODE_UPGRADE_UNSIGNED", "AUTH_ROTATED_WITHOUT_OLD_KEY"})
 """What is found where somebody changed the mode, or the password, without knowing the password."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Forged:
     """A row of a ledger that says that the mode was changed, without a signature; `to` is None if it says no mode."""
 
@@ -35,7 +35,7 @@ class Forged:
     to: Mode | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Told:
     """What the ledger of a vault was told: `keys` are its anchors, those since the password was reset last.
 
@@ -55,7 +55,7 @@ class Told:
         return self.keys[-1] if self.keys else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Force:
     """The modes at one time. `told` is None where no database was asked, or it has no ledger of this vault."""
 

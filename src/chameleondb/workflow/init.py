@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from chameleondb.config import DATA_DIRECTORY, SCHEMA_DIRECTORY, SCHEMA_FILE, fi
 from chameleondb.disk import Folder
 from chameleondb.errors import IntegrityError, UsageError
 from chameleondb.findings import Severity, of_severity
+from chameleondb.frozen import frozen
 from chameleondb.vault.layout import ATTRIBUTES
 from chameleondb.vault.store import Store, require_plain
 from chameleondb.workflow import git
@@ -35,7 +35,7 @@ entity User {
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Initialized:
     """A project that is ready; `made` and `repaired` tell what was done, `schema` has the paths of the schema.
 

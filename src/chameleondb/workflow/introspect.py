@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from chameleondb import disk
 from chameleondb.errors import IntegrityError, UsageError
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KINDS
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.modes.policy import Operation, require
@@ -26,7 +26,7 @@ SCHEMA_SUFFIX = ".cham"
 _PLAIN = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Introspected:
     """A database in words, which are looked for once: they are most of the work."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
 from chameleondb.errors import ChameleonError, DatabaseError, interruption
+from chameleondb.frozen import frozen
 from chameleondb.modes.change import parse_time
 from chameleondb.postgres.ledger import RUN_LOCK_KEY, Row, read_body
 from chameleondb.postgres.ledger.writing import without_data
@@ -30,7 +31,7 @@ from chameleondb.vault.log import Line
 _BYTES_MAX = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Entry:
     """One event. `at` is UTC; `status` is done, failed, denied or interrupted."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chameleondb.frozen import frozen
 from chameleondb.postgres.ledger import DatabaseIdentity, Head, Row, read_head, read_identity, read_rows
 from chameleondb.postgres.session import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Ledgered:
     """A ledger that could be read; without a row where a database has none yet."""
 

@@ -10,7 +10,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chameleondb.apply.executor import Executor, Patience, Work
 from chameleondb.apply.ports import Watcher
@@ -18,6 +18,7 @@ from chameleondb.canonical import schema_hash
 from chameleondb.diagnostics import Source, Span
 from chameleondb.diff import Action, Change
 from chameleondb.errors import DatabaseError, DatabaseUnreachable, NotSupported, PlanError, StalePlan, UsageError
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
@@ -48,7 +49,7 @@ from chameleondb.workflow.settled import recall as settled_at
 from chameleondb.workflow.source import Files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Preview:
     """What a migration would do, and everything `apply` needs to do just that."""
 
@@ -235,7 +236,7 @@ def lacking(missing: Sequence[str]) -> str:
     return f"the role lacks rights that the plan takes: {'; '.join(missing[:_LACKS_SHOWN])}{more}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Purpose:
     """What a run is for, where a vault keeps the versions: the version that it applies, and how it is recorded."""
 

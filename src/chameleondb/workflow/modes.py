@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chameleondb.config import Project
 from chameleondb.errors import ChameleonError, DatabaseError, IntegrityError, ModeError, StalePlan, UsageError
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.modes import attempts, change, key
 from chameleondb.modes.change import NEVER, PERIOD_MAX, format_time, parse_time
 from chameleondb.modes.key import UNSIGNED, PrivateKey, PublicKey, check_new_password, derive
@@ -52,7 +53,7 @@ AskNew = Callable[[bool], str]
 """Gives a new password; told whether it is the only one that the command asks for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Changed:
     """What a command did: the mode before and after; `untold` says why the database was not told, if it was not.
 

@@ -11,19 +11,20 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from chameleondb import disk
 from chameleondb.canonical import canonical_json
+from chameleondb.frozen import frozen
 
 FORMAT = "chameleon.heads/1"
 _BYTES_MAX = 8 * 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Head:
     """A position in a chain and the hash that stood there."""
 
@@ -31,7 +32,7 @@ class Head:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Seen:
     """What was last seen of one vault: its newest version's line, and the ledger of each of its databases."""
 

@@ -7,10 +7,10 @@ proof holds for structure; what the rows say is known only when the plan runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 from chameleondb.diff import Action, diff
 from chameleondb.errors import DatabaseError, PlanError
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import SqlBlock
 from chameleondb.model.facts import Facts
@@ -25,7 +25,7 @@ from chameleondb.steps import HazardName
 from chameleondb.workflow.elaboration import OpenShadow
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Surroundings:
     """What no kind models and may be in the way: the statements that make it, and what it uses beside some tables.
 

@@ -8,13 +8,14 @@ no commit holds is never overwritten.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
 from chameleondb.config import Project
 from chameleondb.errors import ChameleonError, IntegrityError, UsageError
 from chameleondb.findings import Finding, Severity, of_severity
+from chameleondb.frozen import frozen
 from chameleondb.vault import layout
 from chameleondb.vault.branches import Joined, Side, join
 from chameleondb.vault.files import VaultFiles
@@ -27,7 +28,7 @@ from chameleondb.workflow.pins import Pins
 from chameleondb.workflow.trust import remember
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Rebased:
     """What was done. `is_changed` is false if the vault continued both branches already."""
 
@@ -37,7 +38,7 @@ class Rebased:
     is_merging: bool  # git waits for the rest of a merge
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Branch:
     side: Side
     files: Mapping[str, bytes]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, plain, restore, schema_hash, sha256
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Schema
@@ -27,7 +27,7 @@ from chameleondb.workflow.summary import INITIAL, changes_between, summarize
 _MODELS = {model.__name__: model for model in KIND_OF}
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Content:
     """What the files declare and PostgreSQL made of it: what decides whether they are a new version.
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from chameleondb.apply.executor import Patience
 from chameleondb.apply.ports import Watcher
 from chameleondb.config import Project
 from chameleondb.errors import ChameleonError, IntegrityError, PlanError, StalePlan
+from chameleondb.frozen import frozen
 from chameleondb.modes.policy import Mode, Operation, require
 from chameleondb.names import Identity
 from chameleondb.planner.plan import Plan
@@ -77,7 +77,7 @@ class Case(enum.Enum):
     REPAIR = "repair"  # this database had it already, and differs since
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Decision:
     """The case, the registered version that it is about, and the version that was never finished, if there is one."""
 

@@ -7,10 +7,10 @@ read, so what is remembered can be older than the moment it is remembered for, n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chameleondb.canonical import plain, restore, sha256
+from chameleondb.frozen import frozen
 from chameleondb.model.declared import Hint
 from chameleondb.model.schema import Unmodelled
 from chameleondb.names import Identity
@@ -25,7 +25,7 @@ from chameleondb.workflow.source import Files
 _NAME = "settled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Settled:
     """A moment when nothing was to do."""
 

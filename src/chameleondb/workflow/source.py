@@ -9,7 +9,6 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from chameleondb.canonical import sha256
 from chameleondb.checker import check
 from chameleondb.diagnostics import Diagnostic, Diagnostics, Source, Span
 from chameleondb.errors import UsageError
+from chameleondb.frozen import frozen
 from chameleondb.grammar import grammar
 from chameleondb.model.declared import Declared, SqlBlock
 from chameleondb.syntax import sql
@@ -25,7 +25,7 @@ from chameleondb.syntax.tokens import SOURCE_BYTES_MAX
 from chameleondb.syntax.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Loaded:
     """A checked schema, its sources, and the warnings that did not stop it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from chameleondb.canonical import sha256
@@ -18,6 +17,7 @@ from chameleondb.errors import (
     SchemaError,
     UsageError,
 )
+from chameleondb.frozen import frozen
 from chameleondb.modes.policy import Operation, require
 from chameleondb.postgres.ledger import RUN_LOCK_KEY, Position, unreadable
 from chameleondb.postgres.session import Connection, run_lock
@@ -33,7 +33,7 @@ from chameleondb.workflow.trust import inspect, remember
 TEXT_CHARACTERS_MAX = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Done:
     """What was run; `row` is where the ledger has it."""
 

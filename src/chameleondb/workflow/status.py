@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.kinds import KINDS
 from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.ledger import read_version
@@ -18,7 +17,7 @@ from chameleondb.workflow.recording import schema_of
 from chameleondb.workflow.trust import Inspection, set_aside_version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Drift:
     """What was changed behind our back; None for `lines` where that could not be found out, and `why`."""
 

@@ -11,12 +11,13 @@ away, as CI does, would otherwise look like a history that was cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 from chameleondb.errors import IntegrityError
 from chameleondb.findings import Finding, Severity, of_severity
+from chameleondb.frozen import frozen
 from chameleondb.postgres.ledger import (
     Head,
     NotOurs,
@@ -43,7 +44,7 @@ _PULL = "git pull, and if both branches made a version, `chameleon vault rebase`
 _LOST = 'if no clone has it any more: docs/debugging.md, "A version that nobody has"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Inspection:
     """Everything that was read, what is wrong with it, and what could not be consulted."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chameleondb.frozen import frozen
 from chameleondb.kinds.sequence import SequenceOptions
 from chameleondb.names import Identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NotNull:
     """NOT NULL. From PostgreSQL 18 it is a constraint with a name; None is the default name or an older server."""
 
@@ -17,7 +18,7 @@ class NotNull:
     validated: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Generated:
     """A generated column's expression; virtual columns exist from PostgreSQL 18."""
 
@@ -25,7 +26,7 @@ class Generated:
     stored: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class IdentityColumn:
     """GENERATED … AS IDENTITY: `always` or by default, and how its own sequence counts.
 
@@ -37,7 +38,7 @@ class IdentityColumn:
     sequence: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Column:
     """A column, ``column/<schema>/<table>/<name>``. None always means PostgreSQL's default."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chameleondb.frozen import frozen
 from chameleondb.sqltext import closing, own_name
 
 
@@ -54,7 +55,7 @@ def default_sql(expression: str) -> str:
     return expression if simple else f"({expression})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Conversion:
     """What ALTER COLUMN TYPE does: `casts` are needed in USING, one after the other, `lossy` says what may be lost."""
 

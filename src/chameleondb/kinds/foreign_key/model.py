@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ForeignKey:
     """A foreign key, ``constraint/<schema>/<table>/<name>``.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, sha256
+from chameleondb.frozen import frozen
 from chameleondb.names import Identity
 from chameleondb.postgres.ledger.tables import FIRST_PREV, FORMAT
 
@@ -17,7 +18,7 @@ TOOL = f"chameleon/{__version__}"
 Body = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DatabaseIdentity:
     """Which database this is. A restored or copied one has another identity than the one it was made from.
 
@@ -35,7 +36,7 @@ class DatabaseIdentity:
         return f"{self.system_identifier}:{self.oid}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Registered:
     """The version that a run applies, and the line of the vault's log that registered it: every row is anchored there.
 
@@ -49,7 +50,7 @@ class Registered:
     log_sum: str = FIRST_PREV
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Version:
     """What an applied version held.
 
@@ -64,7 +65,7 @@ class Version:
     begun: frozenset[Identity] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Run:
     """What a run is going to do, known before it begins."""
 
@@ -78,7 +79,7 @@ class Run:
     unverified: tuple[str, ...] = ()  # codes of what could not be checked before
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Writer:
     """Makes the bodies of one run."""
 

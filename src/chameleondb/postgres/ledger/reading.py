@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from chameleondb.errors import DatabaseError, IntegrityError
 from chameleondb.findings import Finding
+from chameleondb.frozen import frozen
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
@@ -64,7 +65,7 @@ _T = TypeVar("_T")
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Head:
     """Where the ledger stands: `seq` and `hash` of the last row, and what the last version that was reached is."""
 
@@ -85,7 +86,7 @@ class Head:
     readable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Row:
     """A row without its body. `is_sound`: its hash is right, and its columns say what its body says."""
 
@@ -233,7 +234,7 @@ def read_rows(connection: Connection) -> tuple[Row, ...]:
             " FROM chameleon.ledger l ORDER BY l.seq".encode()
         ).fetchall()
     copied = _read_copied(connection, [row[0] for row in rows])
-    names = list(Row.__slots__)
+    names = [field.name for field in fields(Row)]
     return tuple(
         Row(**dict(zip(names, (*row[:3], row[3] and row[0] in copied, *row[4:]), strict=True))) for row in rows
     )
