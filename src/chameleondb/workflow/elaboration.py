@@ -54,9 +54,10 @@ class Desired:
 
 @frozen()
 class Known:
-    """A unit that has been elaborated: the key under which, and the units that it refers to."""
+    """A unit that has been elaborated: the key under which, a hash of its own text, the units that it refers to."""
 
     key: str
+    own: str
     near: tuple[Identity, ...]
 
 
@@ -65,6 +66,7 @@ class Elaboration:
     """The declared schema in PostgreSQL's words, unit by unit, on a shelf."""
 
     units: Mapping[Identity, Known]
+    names: str  # `References.names`
     hints: Mapping[Identity, Hint]
     namespaces: tuple[str, ...]
     shelf: Shelf
@@ -118,16 +120,24 @@ class Elaborator:
         return self.found.desired()
 
     def _bring_up_to_date(self, saved: Mapping[str, Any]) -> Elaboration:
-        try:
-            places = {key: (start, size) for _, key, _, start, size in saved.get("units", ())}
-            shelf = self.cache.shelf(self._name, places)
-            if saved.get("key") == self.files.key:
-                return _restored(saved, shelf)
-        except DAMAGED:
-            shelf = self.cache.shelf(self._name, {})
-        found = _refreshed(self.files.declared, self.open_shadow, self.major, shelf)
+        before = None
+        with suppress(*DAMAGED):
+            before = self._restored(saved)
+            if saved["key"] == self.files.key:
+                return before
+        shelf = before.shelf if before else self.cache.shelf(self._name, {})
+        found = _refreshed(self.files.declared, self.open_shadow, self.major, shelf, before)
         self._save(found)
         return found
+
+    def _restored(self, saved: Mapping[str, Any]) -> Elaboration:
+        return Elaboration(
+            units=restored_units(saved["units"]),
+            names=saved["names"],
+            hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
+            namespaces=tuple(saved["namespaces"]),
+            shelf=self.cache.shelf(self._name, {key: place for (_, key, _, _, *place) in saved["units"]}),
+        )
 
     def _save(self, found: Elaboration) -> None:
         with suppress(*DAMAGED):
@@ -135,38 +145,35 @@ class Elaborator:
             data = {
                 "key": self.files.key,
                 "units": [[*row, *places[row[1]]] for row in plain_units(found.units)],
+                "names": found.names,
                 "hints": [[plain(i), plain(hint)] for i, hint in found.hints.items()],
                 "namespaces": list(found.namespaces),
             }
             self.cache.save(self._name, data)
 
 
-def _restored(saved: Mapping[str, Any], shelf: Shelf) -> Elaboration:
-    return Elaboration(
-        units=restored_units(saved["units"]),
-        hints={restore(Identity, i): restore(Hint, hint) for i, hint in saved["hints"]},
-        namespaces=tuple(saved["namespaces"]),
-        shelf=shelf,
-    )
-
-
 def plain_units(units: Mapping[Identity, Known]) -> list[list[Any]]:
-    """Return units as JSON values, a list for each: identity, key, numbers of the units that it refers to."""
+    """Return units as JSON values, a list for each: identity, key, own hash, numbers of the units it refers to."""
     number = {identity: n for n, identity in enumerate(units)}
-    return [[plain(i), known.key, [number[n] for n in known.near]] for i, known in units.items()]
+    return [[plain(i), known.key, known.own, [number[n] for n in known.near]] for i, known in units.items()]
 
 
 def restored_units(rows: Iterable[list[Any]]) -> dict[Identity, Known]:
     """Return what `plain_units` made rows of; they may have more behind. Raises: one of `DAMAGED`."""
     rows = list(rows)
     identities = [restore(Identity, row[0]) for row in rows]
-    return {i: Known(row[1], tuple(identities[n] for n in row[2])) for i, row in zip(identities, rows, strict=True)}
+    return {
+        i: Known(key, own, tuple([identities[n] for n in near]))
+        for i, (_, key, own, near, *_) in zip(identities, rows, strict=True)
+    }
 
 
-def _refreshed(declared: Declared, open_shadow: OpenShadow, major: int, shelf: Shelf) -> Elaboration:
+def _refreshed(
+    declared: Declared, open_shadow: OpenShadow, major: int, shelf: Shelf, before: Elaboration | None
+) -> Elaboration:
     references = References(declared)
     namespaces = _namespaces(references.home)
-    units = _units(declared, references, major)
+    units = known_units(declared, references, major, before)
     missing = [unit for unit in declared.units if units[unit.key].key not in shelf]
     if missing or units[BLOCKS].key not in shelf:
         if declared.blocks:
@@ -174,7 +181,7 @@ def _refreshed(declared: Declared, open_shadow: OpenShadow, major: int, shelf: S
         fresh = _elaborate(declared, references.closure(missing), open_shadow, namespaces)
         for identity, entry in _entries(fresh, missing).items():
             shelf.put(units[identity].key, entry)
-    return Elaboration(units=units, hints=declared.hints, namespaces=namespaces, shelf=shelf)
+    return Elaboration(units=units, names=references.names, hints=declared.hints, namespaces=namespaces, shelf=shelf)
 
 
 def _namespaces(identities: Iterable[Identity]) -> tuple[str, ...]:
@@ -182,19 +189,27 @@ def _namespaces(identities: Iterable[Identity]) -> tuple[str, ...]:
     return tuple(sorted({DEFAULT_NAMESPACE, *spaces}))
 
 
-def _units(declared: Declared, references: References, major: int) -> dict[Identity, Known]:
-    """Return each unit under the hash of its objects, of those of the units it refers to, and of all sql blocks."""
+def known_units(
+    declared: Declared, references: References, major: int, before: Elaboration | None = None
+) -> dict[Identity, Known]:
+    """Return each unit under the hash of its objects, of those of the units it refers to, and of all sql blocks.
+
+    What it refers to need not be looked up if it says what it said before, among the same names.
+    """
+    said = before.units if before and before.names == references.names else {}
     blocks = sha256("\0".join(b.sql for b in declared.blocks))
-    hashes, near = {}, {}
+    own, near = {}, {}
     for unit in declared.units:
         text = telling(unit.objects)
-        hashes[unit.key] = sha256(text)
-        near[unit.key] = tuple(sorted(references.near(unit, text)))
+        own[unit.key] = sha256(text)
+        old = said.get(unit.key)
+        is_same = old is not None and old.own == own[unit.key]
+        near[unit.key] = old.near if old and is_same else tuple(sorted(references.near(unit, text)))
     units = {}
     for key, others in near.items():
-        parts = [str(major), blocks, hashes[key], *(hashes[k] for k in others)]
-        units[key] = Known(sha256(" ".join(parts)), others)
-    units[BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), ())
+        parts = [str(major), blocks, own[key], *(own[k] for k in others)]
+        units[key] = Known(sha256(" ".join(parts)), own[key], others)
+    units[BLOCKS] = Known(sha256(" ".join([blocks, *(known.key for known in units.values())])), blocks, ())
     return units
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_type_hints
 
-from chameleondb.canonical import telling
+from chameleondb.canonical import canonical_json, sha256, telling
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Declared, Unit
 from chameleondb.model.schema import Object
@@ -22,12 +22,16 @@ _CONSTANT = re.compile(r"'((?:[^']|'')*)'")
 _LAST_NAME = re.compile(r'([^".\\]+)[\\"]*\Z')
 
 
+_WITHIN = frozenset({"column", "constraint"})
+"""Spaces of what lies in a relation: whose unit it is in says the relation's name."""
+
+
 class References:
     """Finds what is needed among all that is declared."""
 
     def __init__(self, declared: Declared) -> None:
         self.units = {unit.key: unit for unit in declared.units}
-        self.home = {o.id: unit.key for unit in declared.units for o in unit.objects}
+        self.home = {o.id: unit.key for unit in declared.units for o in unit.objects if o.id.space not in _WITHIN}
         self._types: list[tuple[str, Identity]] = []
         self._relations: Mapping[str, list[Identity]] = defaultdict(list)
         for identity in self.home:
@@ -37,9 +41,14 @@ class References:
             elif identity.space == "relation":
                 self._relations[identity.name.lower()].append(identity)
 
+    @cached_property
+    def names(self) -> str:
+        """A hash of all that can be needed: as long as it is the same, a unit that says the same needs the same."""
+        return sha256(canonical_json([pair for pair in self.home.items() if pair[0].space != "comment"]))
+
     def near(self, unit: Unit, text: str) -> set[Identity]:
         """Return the other units that a unit needs; `text` is what `telling` says of it."""
-        found = {home for home in map(self.home.get, self._needs(unit.objects, text)) if home is not None}
+        found = {home for home in map(self._home_of, self._needs(unit.objects, text)) if home is not None}
         return found - {unit.key}
 
     def closure(self, units: Iterable[Unit]) -> dict[Identity, Object]:
@@ -52,14 +61,18 @@ class References:
                 continue
             needed[obj.id] = obj
             for reference in self._needs([obj], telling([obj])):
-                if reference in self.home and reference not in needed:
-                    unit = self.units[self.home[reference]]
-                    whole = reference == unit.key
-                    waiting += [o for o in unit.objects if o.id == reference or (whole and KIND_OF[type(o)].inline)]
+                home = self._home_of(reference)
+                if home is not None and reference not in needed:
+                    whole = reference == home
+                    objects = self.units[home].objects
+                    waiting += [o for o in objects if o.id == reference or (whole and KIND_OF[type(o)].inline)]
         # Extensions bring types and operators that no reference names.
         everywhere = (unit for key, unit in self.units.items() if key.space in ("extension", "namespace"))
         needed.update((o.id, o) for unit in everywhere for o in unit.objects)
-        return {i: needed[i] for i in self.home if i in needed}
+        return {o.id: o for unit in self.units.values() for o in unit.objects if o.id in needed}
+
+    def _home_of(self, identity: Identity) -> Identity | None:
+        return self.home.get(identity.table if identity.space in _WITHIN else identity)
 
     def _needs(self, objects: Sequence[Object], text: str) -> Iterator[Identity]:
         for obj in objects:
