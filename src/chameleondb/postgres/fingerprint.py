@@ -35,12 +35,15 @@ def read_fingerprint(connection: Connection) -> str | None:
     """
     if connection.info.server_version < _OLDEST_VERSION:
         return None
+    rows = _ROWS_18 if connection.info.server_version >= 180000 else _ROWS
     with translated():
         names = [row[0] for row in connection.execute(_CATALOGS.encode(), [list(_NO_DEFINITIONS)])]
-        parts = [f"({_SERVER})", *(f"(SELECT {_ROWS} FROM pg_catalog.{name})" for name in names)]
+        parts = [f"({_SERVER})", *(f"(SELECT {rows} FROM pg_catalog.{name})" for name in names)]
         row = connection.execute(f"SELECT pg_catalog.concat_ws(E'\\n', {', '.join(parts)})".encode()).fetchone()
     assert row is not None
     return "\n".join([*names, row[0]])
 
 
 _ROWS = "count(*) || ' ' || sum(pg_catalog.hash_record_extended(ROW(xmin, ctid), 0))"
+# In half the time; hashxidextended() is new.
+_ROWS_18 = "count(*) || ' ' || sum(pg_catalog.hashtidextended(ctid, pg_catalog.hashxidextended(xmin, 0)))"
