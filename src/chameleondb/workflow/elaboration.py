@@ -120,13 +120,14 @@ class Elaborator:
         return self.found.desired()
 
     def _bring_up_to_date(self, saved: Mapping[str, Any]) -> Elaboration:
-        before = None
+        with suppress(*DAMAGED):
+            if saved["key"] == self.files.key:
+                return self._restored(saved)
+        declared, before = self.files.declared, None
         with suppress(*DAMAGED):
             before = self._restored(saved)
-            if saved["key"] == self.files.key:
-                return before
         shelf = before.shelf if before else self.cache.shelf(self._name, {})
-        found = _refreshed(self.files.declared, self.open_shadow, self.major, shelf, before)
+        found = _refreshed(declared, self.open_shadow, self.major, shelf, before)
         self._save(found)
         return found
 
