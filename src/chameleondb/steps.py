@@ -111,8 +111,9 @@ class Step:
 
     `creates`, `drops`, `needs`, `awaits` and `frees` order the plan. If it goes, what is awaited goes before the step,
     and what its object is freed from after: it would take that along. `rebuilds` is what it ends the old form of while
-    the new one has its name already; `locks` name relations of the source only, since nobody waits for a table that is
-    new. `seconds` is how long it takes on them, to an order of magnitude.
+    the new one has its name already, `retypes` the columns with which PostgreSQL makes anew what is built on them;
+    `locks` name relations of the source only, since nobody waits for a table that is new. `seconds` is how long it
+    takes on them, to an order of magnitude.
     """
 
     sql: str
@@ -122,6 +123,7 @@ class Step:
     awaits: tuple[Identity, ...] = ()
     frees: tuple[Identity, ...] = ()
     rebuilds: tuple[Identity, ...] = ()
+    retypes: tuple[Identity, ...] = ()
     locks: tuple[Lock, ...] = ()
     effort: Effort = Effort.CATALOG
     seconds: float = 0.0

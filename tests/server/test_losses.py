@@ -107,6 +107,26 @@ CASES = {
         USERS.replace("a: int", "a: bigint"),
         {"drops-unmanaged:users.low": "comment on column users.low"},
     ),
+    "targets and dependences of what is built on a column": (
+        _more('index ((b + 1)) name "i", index (b) name "j"'),
+        [
+            "ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 77",
+            "ALTER INDEX j DEPENDS ON EXTENSION plpgsql",
+            "CREATE STATISTICS s ON a, b FROM users",
+            "ALTER STATISTICS s SET STATISTICS 55",
+        ],
+        _more('index ((b + 1)) name "i", index (b) name "j"').replace("b: int", "b: bigint"),
+        {
+            "drops-unmanaged:users.b": "dependence on extension plpgsql, statistics target public.i.expr,"
+            " statistics target public.s"
+        },
+    ),
+    "targets of what is built on an enum": (
+        "enum K { a, b }\n" + _more("k: K?"),
+        ["CREATE STATISTICS s ON k, b FROM users", "ALTER STATISTICS s SET STATISTICS 55"],
+        "enum K { b, a }\n" + _more("k: K?"),
+        {"drops-unmanaged:users.k": "statistics target public.s"},
+    ),
     "disabled trigger": (
         _more('c: int?, o: User? via c, k: int unique name "kk"'),
         ["ALTER TABLE users DISABLE TRIGGER ALL"],
@@ -130,6 +150,7 @@ CASES = {
                 "cluster mark of a key",
                 "grants on a column",
                 "statistics target",
+                "targets and dependences of what is built on a column",
                 "comment on a key",
                 "comment on the index of an unnamed key",
             )
@@ -160,6 +181,12 @@ def test_what_is_set_on_what_is_made_anew_goes_only_with_consent(
         db.run(after, allow=())
     assert set(wanted) <= {flag.removeprefix("--allow ").strip("'") for flag in refused.value.flags}
     db.migrate(after)
+
+
+def test_nothing_is_said_of_what_is_built_on_a_column_and_dropped(db: Database) -> None:
+    db.migrate(_more('index ((b + 1)) name "i"'))
+    db.execute("ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 77")
+    db.migrate(USERS.replace("b: int", "b: bigint"), allow=())
 
 
 def test_what_stays_is_not_spoken_of(db: Database) -> None:

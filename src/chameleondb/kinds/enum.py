@@ -254,6 +254,7 @@ def _convert(column: Column, gone: str, context: Context) -> list[Step]:
     )
     convert = Step(
         sql=f"{alter} TYPE {column.type} USING {name}::{text}::{column.type}",
+        retypes=(column.id,),
         locks=exclusive(table),
         effort=Effort.REWRITE,
         hazards=(hazard,) if gone and context.table_facts(table).rows else (),

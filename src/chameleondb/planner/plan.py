@@ -180,6 +180,11 @@ def _companion_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
 
 def _loss_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
     """Name what somebody has set on the old form of an object and its new form has not."""
+    for identity in step.retypes:
+        what = ", ".join(f"{loss.type} {loss.identity}" for loss in facts.losses.get(identity, ()))
+        if what:
+            detail = f"what is built on {identity} is made anew, without what it has now: {what}"
+            yield Hazard(HazardName.DROPS_UNMANAGED, identity, detail)
     for identity in (*step.drops, *step.rebuilds):
         found = facts.losses.get(identity, ())
         for name, is_right in ((HazardName.CHANGES_PRIVILEGES, True), (HazardName.DROPS_UNMANAGED, False)):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from chameleondb.model.facts import PRIVILEGES, Companion
-from chameleondb.names import Identity
+from chameleondb.names import Identity, relation
 from chameleondb.postgres.session import Connection, translated
 
 _RELATION = "'pg_catalog.pg_class'::regclass::oid"
@@ -113,6 +113,37 @@ _LOSSES = f"""
       JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
      ORDER BY 1, 2, 3"""
 
+# A key's index depends on the constraint, which depends on the columns.
+_FORGOTTEN = f"""
+    WITH o AS (
+         SELECT w.number, d.classid, d.objid
+           FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY w (schema, name, part, number)
+           JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+           JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+           JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = w.part
+           JOIN pg_catalog.pg_depend d ON (d.refclassid, d.refobjid, d.refobjsubid) = ({_RELATION}, c.oid, a.attnum)),
+    i AS (
+         SELECT DISTINCT o.number, i.oid, n.nspname, i.relname
+           FROM o LEFT JOIN pg_catalog.pg_constraint k
+             ON o.classid = {_CONSTRAINT} AND k.oid = o.objid AND k.contype <> 'f'
+           JOIN pg_catalog.pg_class i
+             ON i.oid = CASE o.classid WHEN {_RELATION} THEN o.objid ELSE k.conindid END AND i.relkind = 'i'
+           JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace)
+    SELECT i.number, 'statistics target', pg_catalog.format('%%I.%%I.%%I', i.nspname, i.relname, a.attname),
+           i.nspname::text, i.relname::text
+      FROM i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.oid WHERE a.attstattarget >= 0
+    UNION ALL
+    SELECT i.number, 'dependence on extension', pg_catalog.quote_ident(e.extname), i.nspname::text, i.relname::text
+      FROM i JOIN pg_catalog.pg_depend d ON d.classid = {_RELATION} AND d.objid = i.oid AND d.deptype = 'x'
+      JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+    UNION ALL
+    SELECT DISTINCT o.number, 'statistics target', pg_catalog.format('%%I.%%I', n.nspname, s.stxname), NULL, NULL
+      FROM o JOIN pg_catalog.pg_statistic_ext s
+        ON o.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = o.objid
+      JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
+     WHERE s.stxstattarget >= 0
+     ORDER BY 1, 2, 3"""
+
 
 def read_losses(connection: Connection, lost: Mapping[Identity, Identity]) -> dict[Identity, tuple[Companion, ...]]:
     """Return what goes with each object that is dropped or made anew.
@@ -130,4 +161,25 @@ def read_losses(connection: Connection, lost: Mapping[Identity, Identity]) -> di
     for number, word, text in rows:
         identity = ids[number - 1]
         found[identity] = (*found.get(identity, ()), Companion(word, text))
+    return found
+
+
+def read_forgotten(
+    connection: Connection, columns: Mapping[Identity, Identity], dropped: Container[Identity]
+) -> dict[Identity, tuple[Companion, ...]]:
+    """Return what PostgreSQL forgets of the indexes and statistics over columns that are written anew.
+
+    `columns` maps what each is called later to its name now; of indexes that are `dropped` anyway, nothing is said.
+    """
+    if not columns:
+        return {}
+    found: dict[Identity, tuple[Companion, ...]] = {}
+    ids = list(columns)
+    with translated():
+        paths = zip(*(identity.path for identity in columns.values()), strict=True)
+        rows = connection.execute(_FORGOTTEN.encode(), [list(names) for names in paths]).fetchall()
+    for number, word, text, *index in rows:
+        if index[0] is None or relation(*index) not in dropped:
+            identity = ids[number - 1]
+            found[identity] = (*found.get(identity, ()), Companion(word, text))
     return found

@@ -19,7 +19,7 @@ from chameleondb.model.schema import Schema
 from chameleondb.names import Identity
 from chameleondb.postgres.facts import read_companions, read_facts, read_members
 from chameleondb.postgres.ledger import Version
-from chameleondb.postgres.losses import read_losses
+from chameleondb.postgres.losses import read_forgotten, read_losses
 from chameleondb.postgres.mentions import read_mentions
 from chameleondb.postgres.session import Connection
 
@@ -108,7 +108,9 @@ def _losses(
     for identity, found in _comments(difference, anew | dropped).items():
         losses[identity] = (*losses.get(identity, ()), found)
     gone = tuple(c for i, found in losses.items() if i not in anew for c in found)
-    return {i: found for i, found in losses.items() if i in anew}, gone
+    retyped = {i: present(i) for step in steps for i in step.retypes}
+    forgotten = read_forgotten(connection, retyped, {present(i) for i in dropped})
+    return {i: found for i, found in losses.items() if i in anew} | forgotten, gone
 
 
 def _comments(difference: Difference, lost: Container[Identity]) -> dict[Identity, Companion]:

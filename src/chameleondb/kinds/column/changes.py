@@ -195,7 +195,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     effort = Effort.REWRITE if using is not None or change.rewrites else Effort.CATALOG
     counting = (Lock(counter(old), LockMode.SHARE_ROW_EXCLUSIVE),) if old.identity else ()
     locks = dict.fromkeys((*exclusive(new.id.table), *locks_of_dependents(new.id, context), *counting))
-    step = replace(alter_step(new, action, effort), locks=tuple(locks))
+    step = replace(alter_step(new, action, effort), locks=tuple(locks), retypes=(new.id,))
     if using is None and change.lossy and not _keeps_labels(old, new, context):
         step = losing(step, new.id, new.id.table, context, change.lossy)
     if using is not None or change.may_fail:
@@ -259,7 +259,8 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
     if old.generated and new.generated and old.generated.stored == new.generated.stored:
         if context.facts.server_version >= 170000:
             effort = Effort.REWRITE if new.generated.stored else Effort.CATALOG
-            return [alter_step(new, f"SET EXPRESSION AS ({new.generated.expression})", effort)]
+            step = alter_step(new, f"SET EXPRESSION AS ({new.generated.expression})", effort)
+            return [replace(step, retypes=(new.id,))]
         return None
     if old.generated and old.generated.stored and new.generated is None:
         return [alter_step(new, "DROP EXPRESSION")]
