@@ -10,6 +10,7 @@ from chameleondb.frozen import frozen
 from chameleondb.kind import Alter, Context, Kind
 from chameleondb.kinds.clauses import alter_table, exclusive, follow, rename_or_move
 from chameleondb.kinds.column import Column
+from chameleondb.kinds.column.storage import store_as_said
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.model.renamed import Renamed
@@ -259,9 +260,10 @@ def _convert(column: Column, gone: str, context: Context) -> list[Step]:
         effort=Effort.REWRITE,
         hazards=(hazard,) if gone and context.table_facts(table).rows else (),
     )
+    convert_and_store = [convert, *store_as_said(target)]
     if column.default is None:
-        return [convert]
-    steps = [Step(sql=f"{alter} DROP DEFAULT", locks=exclusive(table)), convert]
+        return convert_and_store
+    steps = [Step(sql=f"{alter} DROP DEFAULT", locks=exclusive(table)), *convert_and_store]
     if target.default == column.default:  # another one is set by the column itself
         steps.append(Step(sql=f"{alter} SET DEFAULT {target.default}", locks=exclusive(table)))
     return steps

@@ -33,6 +33,7 @@ from chameleondb.kinds.column.not_null import (
     enforce_not_null,
     not_null_sql,
 )
+from chameleondb.kinds.column.storage import set_compression, set_storage, store_as_said
 from chameleondb.kinds.counting import counter, drawn_from, go_on, handed_on, needs_usage
 from chameleondb.kinds.sequence import keeping, own
 from chameleondb.model.renamed import Renamed
@@ -85,8 +86,7 @@ def _create(obj: Column, context: Context) -> list[Step]:
     steps = [] if context.is_new(obj.id.table) else _add(obj, context)
     if obj.not_null and not obj.not_null.validated:
         steps.append(add_not_null(obj, " NOT VALID"))
-    if obj.storage:
-        steps.append(alter_step(obj, f"SET STORAGE {obj.storage.upper()}"))
+    steps += store_as_said(obj, compressed=False)
     if obj.statistics is not None:
         steps.append(alter_step(obj, f"SET STATISTICS {obj.statistics}"))
     if obj.options:
@@ -200,7 +200,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         step = losing(step, new.id, new.id.table, context, change.lossy)
     if using is not None or change.may_fail:
         step = step.with_hazards(may_fail(new.id, new.id.table, context, f"values that are no {new.type}"))
-    steps = [step]
+    steps = [step, *store_as_said(new)]
     if _moves_default(old, new, context):
         steps.insert(0, alter_step(new, "DROP DEFAULT"))
         if new.default is not None:
@@ -337,14 +337,6 @@ def _question(old: Column, new: Column, *_schemas: Schema) -> str | None:
     return f"SELECT count(*) FROM {qualified(new.id.path[:2])} WHERE {quote(new.id.name)} IS NULL"
 
 
-def _set_storage(_old: Column, new: Column, context: Context) -> list[Step]:
-    if new.storage:
-        return [alter_step(new, f"SET STORAGE {new.storage.upper()}")]
-    if context.facts.server_version >= 160000:
-        return [alter_step(new, "SET STORAGE DEFAULT")]
-    return [alter_step(new, f"SET STORAGE {types.default_storage(new.type)}")]
-
-
 def _set_options(old: Column, new: Column, _context: Context) -> list[Step]:
     prefix = alter_column(new)
     return [alter_step(new, s.removeprefix(prefix + " ")) for s in set_options(prefix, old.options, new.options)]
@@ -399,10 +391,8 @@ KIND = Kind(
         "default": Alter(_set_default),
         "generated": Alter(_set_generated),
         "not_null": Alter(_set_not_null),
-        "storage": Alter(_set_storage),
-        "compression": Alter(
-            lambda _, new, _context: [alter_step(new, f"SET COMPRESSION {new.compression or 'default'}")]
-        ),
+        "storage": Alter(set_storage),
+        "compression": Alter(set_compression),
         "statistics": Alter(
             lambda _, new, _context: [
                 alter_step(new, f"SET STATISTICS {-1 if new.statistics is None else new.statistics}")
