@@ -17,7 +17,7 @@ from typing import Any
 
 from chameleondb.errors import PlanError
 from chameleondb.frozen import frozen
-from chameleondb.kind import Alter, Context, Ignore, Kind, Refuse, Replace
+from chameleondb.kind import Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
@@ -290,6 +290,7 @@ class _Differ:
         kind = self.kinds[type(new)]
         names = tuple(n for n in kind.on_change if getattr(old, n) != getattr(new, n))
         steps: list[Step] = []
+        later: list[Step] = []
         for name in names:
             rule = kind.on_change[name]
             if isinstance(rule, Ignore):
@@ -297,10 +298,12 @@ class _Differ:
             if isinstance(rule, Refuse):
                 self.refused.append(PlanError("CHM1004", f"{new.id}: {rule.why}", hint=rule.hint))
                 continue
-            more = None if isinstance(rule, Replace) else self._steps(rule, old, new)
-            if more is None:
+            more = None if isinstance(rule, Replace) else self._steps(rule.steps, old, new)
+            if isinstance(rule, Replace) or more is None:
                 return Change(action=Action.ALTER, id=new.id, old=old, new=new, fields=names, replaces=True)
             steps += more
+            later += self._steps(rule.finish, old, new) or ()
+        steps += later
         if not steps:
             return None
         unsettles = tuple(kind.unsettles(old, new, self.context))
@@ -308,9 +311,9 @@ class _Differ:
             action=Action.ALTER, id=new.id, old=old, new=new, fields=names, steps=tuple(steps), unsettles=unsettles
         )
 
-    def _steps(self, rule: Alter[Any], old: Object, new: Object) -> Iterable[Step] | None:
+    def _steps(self, rule: Callable[..., Iterable[Step] | None], old: Object, new: Object) -> Iterable[Step] | None:
         try:
-            return rule.steps(old, new, self.context)
+            return rule(old, new, self.context)
         except PlanError as error:
             self.refused.append(error)
             return ()

@@ -46,18 +46,20 @@ class Context:
     def inline(self, obj: Object) -> str | None:
         """Return the text by which `obj` stands inside its parent's CREATE statement, if it can stand there."""
         render = self.kinds[type(obj)].inline
-        return render(obj, self) if render and not self._is_apart(obj.id) else None
+        return render(obj, self) if render and not self._is_apart(obj) else None
 
     def is_inline(self, obj: Object, table: Identity) -> bool:
         """Whether `obj` comes with the CREATE statement of its table."""
-        return self.is_new(table) and not self._is_apart(obj.id)
+        return self.is_new(table) and not self._is_apart(obj)
 
-    def _is_apart(self, identity: Identity) -> bool:
-        """Whether a statement of its own must tell which name PostgreSQL chooses.
+    def _is_apart(self, obj: Object) -> bool:
+        """Whether it has a statement of its own, being a twin, or because that must tell the name PostgreSQL chooses.
 
-        So it is with all of a table as soon as a comment needs one, lest the choice depend on comments.
+        The latter is so with all of a table as soon as a comment needs one, lest the choice depend on comments.
         """
-        return is_provisional(identity.name) and identity.table in self.once(_tables_with_awaited_names)
+        if is_provisional(obj.id.name) and obj.id.table in self.once(_tables_with_awaited_names):
+            return True
+        return obj.id in self.once(_twins)
 
     def is_new(self, identity: Identity) -> bool:
         """Whether the plan creates this object: nobody can be waiting for it."""
@@ -76,16 +78,37 @@ class Context:
         return self.hints.get(identity, Hint())
 
 
+def _twins(context: Context) -> frozenset[Identity]:
+    """Return what PostgreSQL would take for one with something before it."""
+    seen, found = set(), []
+    for obj in context.target.objects.values():
+        twin = context.kinds[type(obj)].twin(obj)
+        if twin is None:
+            continue
+        if (obj.id.table, twin) in seen:
+            found.append(obj.id)
+        seen.add((obj.id.table, twin))
+    return frozenset(found)
+
+
 def _tables_with_awaited_names(context: Context) -> frozenset[Identity]:
     comments = (i for i in context.target.objects if i.space == "comment" and is_provisional(i.name))
     return frozenset(relation(*i.path[1:3]) for i in comments)
 
 
 class Alter(Generic[M]):
-    """The field changes in place: `steps(old, new, context)`. None for steps means that it must be replaced."""
+    """The field changes in place: `steps(old, new, context)`. None for steps means that it must be replaced.
 
-    def __init__(self, steps: Callable[[M, M, Context], Sequence[Step] | None]) -> None:
+    `finish` are those that come when all other fields have changed.
+    """
+
+    def __init__(
+        self,
+        steps: Callable[[M, M, Context], Sequence[Step] | None],
+        finish: Callable[[M, M, Context], Sequence[Step]] = lambda _old, _new, _context: (),
+    ) -> None:
         self.steps = steps
+        self.finish = finish
 
 
 class Replace:
@@ -133,6 +156,8 @@ class Kind(Generic[M]):
     sql_name: Callable[[M], str]  # as COMMENT ON takes it: ``TABLE users``
     parent: Callable[[M], Identity | None] = lambda _: None
     inline: Callable[[M, Context], str | None] | None = None
+    # What makes two of a table one where they stand in its CREATE TABLE: PostgreSQL leaves the second out.
+    twin: Callable[[M], object] = lambda _: None
     rename: Callable[[M, M], Step] | None = None
     # What is renamed by itself and is no object, such as a label: all of them; a step for one, by old and new name.
     parts: Callable[[M], Iterable[Identity]] | None = None

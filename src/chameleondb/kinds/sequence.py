@@ -204,7 +204,7 @@ SYNTAX = Syntax(
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
-def _widest(type_: str, increment: int) -> tuple[int, int]:
+def widest(type_: str, increment: int) -> tuple[int, int]:
     """Return the bounds that PostgreSQL chooses."""
     limit = _LIMITS[type_]
     return (1, limit - 1) if increment > 0 else (-limit, -1)
@@ -214,7 +214,7 @@ def decode_options(
     type_: str, start: int, increment: int, minimum: int, maximum: int, cache: int, cycle: bool
 ) -> SequenceOptions:
     """Return options as a user would write them: what equals PostgreSQL's default becomes None."""
-    low, high = _widest(type_, increment)
+    low, high = widest(type_, increment)
     return SequenceOptions(
         type=type_,
         start=None if start == (minimum if increment > 0 else maximum) else start,
@@ -307,7 +307,7 @@ def may_stand_outside(
 
 
 def _bounds(options: SequenceOptions) -> tuple[int, int]:
-    low, high = _widest(options.type, options.increment)
+    low, high = widest(options.type, options.increment)
     return (
         low if options.minimum is None else options.minimum,
         high if options.maximum is None else options.maximum,

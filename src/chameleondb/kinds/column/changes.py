@@ -23,7 +23,7 @@ from chameleondb.kinds.clauses import (
     validate_constraint,
 )
 from chameleondb.kinds.column import catalog, types
-from chameleondb.kinds.column.identity import identity_sql, increment_of, set_identity
+from chameleondb.kinds.column.identity import finish_identity, identity_sql, increment_of, set_identity
 from chameleondb.kinds.column.model import Column, Generated
 from chameleondb.kinds.column.not_null import (
     add_not_null,
@@ -243,8 +243,10 @@ def _recollate(old: Column, new: Column, context: Context) -> list[Step]:
 
 
 def _set_default(old: Column, new: Column, context: Context) -> list[Step]:
-    if _moves_default(old, new, context) or (new.identity is not None and old.identity is None):
+    if _moves_default(old, new, context):
         return []
+    if new.identity is not None and old.identity is None:
+        return [alter_step(new, "DROP DEFAULT")]
     action = "DROP DEFAULT" if new.default is None else f"SET DEFAULT {new.default}"
     step = alter_step(new, action, hazards=needs_usage(new, context))
     taken_over = handed_on(new.id, context) if old.identity is None else None
@@ -385,7 +387,7 @@ KIND = Kind(
     inline=_inline,
     parent=lambda o: o.id.table,
     on_change={
-        "identity": Alter(set_identity),
+        "identity": Alter(set_identity, finish=finish_identity),
         "type": Alter(_retype),
         "collation": Alter(_recollate),
         "default": Alter(_set_default),

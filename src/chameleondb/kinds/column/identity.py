@@ -11,7 +11,13 @@ from chameleondb.kinds.clauses import exclusive
 from chameleondb.kinds.column.model import Column
 from chameleondb.kinds.column.not_null import alter_step
 from chameleondb.kinds.counting import counter, go_on, handed_on
-from chameleondb.kinds.sequence import changed_options, continue_counting, may_stand_outside, options_sql
+from chameleondb.kinds.sequence import (
+    changed_options,
+    continue_counting,
+    may_stand_outside,
+    options_sql,
+    widest,
+)
 from chameleondb.names import Identity, name_aside, qualified, quote, relation
 from chameleondb.steps import Hazard, HazardName, Lock, LockMode, Step
 
@@ -28,11 +34,28 @@ def identity_sql(obj: Column) -> str:
 
 
 def set_identity(old: Column, new: Column, context: Context) -> list[Step]:
-    """Return the steps that change the identity, take it away or add it."""
+    """Return the steps that take the identity away, or change it within the type that it has."""
     if new.identity is None:
         return _drop_identity(old, new, context)
+    return [] if old.identity is None or _is_widened(old, new) else _alter_identity(old, new, context)
+
+
+def finish_identity(old: Column, new: Column, context: Context) -> list[Step]:
+    """Return the steps to an identity that needs the column's new type, or one that is new: it must be required."""
+    if new.identity is None:
+        return []
     if old.identity is None:
-        return _add_identity(old, new, context)
+        return _add_identity(new, context)
+    return _alter_identity(old, new, context) if _is_widened(old, new) else []
+
+
+def _is_widened(old: Column, new: Column) -> bool:
+    return widest(old.type, 1) < widest(new.type, 1)
+
+
+def _alter_identity(old: Column, new: Column, context: Context) -> list[Step]:
+    assert old.identity is not None
+    assert new.identity is not None
     actions = []
     if old.identity.always != new.identity.always:
         actions.append(f"SET GENERATED {'ALWAYS' if new.identity.always else 'BY DEFAULT'}")
@@ -46,19 +69,17 @@ def set_identity(old: Column, new: Column, context: Context) -> list[Step]:
     return steps
 
 
-def _add_identity(old: Column, new: Column, context: Context) -> list[Step]:
+def _add_identity(new: Column, context: Context) -> list[Step]:
     """Give a column an identity. Its sequence is made beside one whose name it takes, and goes on where that ends."""
     assert new.identity is not None
     options, taken_over, name = new.identity.options, handed_on(new.id, context), counter(new)
-    off = [alter_step(new, "DROP DEFAULT")] if old.default is not None else []
     if taken_over is None:
         add = replace(alter_step(new, f"ADD {identity_sql(new)}"), creates=(name,))
-        return [*off, add, *continue_counting(name, options, new.id, context)]
+        return [add, *continue_counting(name, options, new.id, context)]
     before = taken_over[0]
     made = relation(name.path[0], name_aside(name.name)) if before == name else name
     named = replace(new, identity=replace(new.identity, sequence=made.name)) if before == name else new
     steps = [
-        *off,
         replace(alter_step(new, f"ADD {identity_sql(named)}"), creates=(made,)),
         go_on(made, before, options.increment, new.id),
     ]
