@@ -54,10 +54,11 @@ class Entry(NamedTuple):
 
 
 class Modifier(NamedTuple):
-    """Words that a printed field gets, e.g. ``unique``."""
+    """Words that a printed field gets, e.g. ``unique``; `otherwise` says the same where it has such words already."""
 
     owner: Identity
     text: str
+    otherwise: Entry
 
 
 class Doc(NamedTuple):

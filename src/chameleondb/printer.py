@@ -141,7 +141,11 @@ def _declarations(pieces: Iterable[Piece]) -> Iterator[str]:
         if isinstance(piece, Entry):
             entries[piece.owner].append(piece)
         elif isinstance(piece, Modifier):
-            modifiers[piece.owner].append(piece.text)
+            words = modifiers[piece.owner]
+            if any(said.partition(" ")[0] == piece.text.partition(" ")[0] for said in words):
+                entries[piece.otherwise.owner].append(piece.otherwise)
+            else:
+                words.append(piece.text)
         elif isinstance(piece, Doc):
             docs[piece.of] = _doc_lines(piece.text)
         else:

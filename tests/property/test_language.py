@@ -66,12 +66,13 @@ def _tables(draw: st.DrawFn, table: Identity, enums: list[Identity]) -> list[Obj
             PrimaryKey(id=constraint(table, "pk"), columns=key, deferrable=draw(st.sampled_from(["no", "deferred"])))
         )
     some = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)))
-    found.append(Unique(id=constraint(table, "uq"), columns=some, nulls_distinct=draw(st.booleans())))
+    unique = Unique(id=constraint(table, "uq"), columns=some, nulls_distinct=draw(st.booleans()))
+    found += [unique, replace(unique, id=constraint(table, "uq2"))] if draw(st.booleans()) else [unique]
     found.append(Check(id=constraint(table, "ck"), expression=draw(EXPRESSIONS), validated=draw(st.booleans())))
     keys = tuple(quote(n) for n in some) + draw(st.sampled_from([(), ("lower('x'::text) DESC",)]))
-    found.append(
-        Index(id=relation(table.path[0], f"i{table.name}"[:20]), table=table, keys=keys, unique=draw(st.booleans()))
-    )
+    index = Index(id=relation(table.path[0], f"i{table.name}"[:20]), table=table, keys=keys, unique=draw(st.booleans()))
+    twin = replace(index, id=relation(table.path[0], f"j{table.name}"[:20]))
+    found += [index, twin] if draw(st.booleans()) else [index]
     if key:
         options: dict[str, Any] = {
             "on_delete": draw(ACTIONS),
@@ -92,8 +93,9 @@ def _schemas(draw: st.DrawFn) -> Schema:
         for name in draw(st.lists(NAMES, max_size=2, unique=True))
     ]
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
-    assume(len({f"i{n}"[:20] for n in names}) == len(names))
-    assume(not {f"i{n}"[:20] for n in names} & set(names))
+    indexes = {f"{letter}{n}"[:20] for n in names for letter in "ij"}
+    assume(len(indexes) == 2 * len(names))
+    assume(not indexes & set(names))
     tables = [draw(_tables(relation("public", name), [e.id for e in enums])) for name in names]
     return Schema({o.id: o for o in (*enums, *(o for table in tables for o in table))})
 

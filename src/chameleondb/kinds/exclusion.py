@@ -168,6 +168,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_constraint(o.id)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    twin=lambda o: o.id.space,  # any two: whether their expressions are equal only PostgreSQL knows
     parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("elements", "method", "include", "where", "deferrable", "options", "tablespace"), REPLACE),
     rename=lambda old, new: rename_constraint(old.id, new.id),

@@ -146,11 +146,12 @@ def _print(obj: Index, page: Page) -> list[Entry | Modifier]:
     tail += f" using {name_text(obj.method)}" if obj.method != "btree" else ""
     tail += "" if obj.nulls_distinct else " nulls not distinct"
     tail += productions.indexed_text(obj)
+    entry = Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}")
     if len(obj.keys) == 1 and not tail and not page.is_described(obj.id):
         (column,) = columns_of(obj.table, [unquoted(obj.keys[0])])
         if column in page.schema and quote(column.name) == obj.keys[0]:
-            return [Modifier(column, f"index{name}")]
-    return [Entry(obj.table, obj.id, f"index ({', '.join(obj.keys)}){tail}{name}")]
+            return [Modifier(column, f"index{name}", entry)]
+    return [entry]
 
 
 def _unique_index(cursor: Cursor) -> dict[str, Any]:

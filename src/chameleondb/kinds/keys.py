@@ -117,6 +117,11 @@ def add_key(obj: Key, definition: str, word: str, context: Context) -> list[Step
     return [*build_or_adopt(wanted, context, hazards), attach, *identity]
 
 
+def twin_key(obj: Key) -> object:
+    """Return all that PostgreSQL compares of two keys in one CREATE TABLE."""
+    return (obj.columns, obj.include, obj.deferrable, obj.without_overlaps, getattr(obj, "nulls_distinct", True))
+
+
 def drop_key(obj: Key) -> Step:
     """Return the step that drops the constraint and with it the index of the same name."""
     return replace(drop_constraint(obj.id), drops=(obj.id, index_of(obj.id)))

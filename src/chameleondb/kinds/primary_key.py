@@ -9,7 +9,17 @@ from chameleondb.diagnostics import Label, Span
 from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, index_of, named, rename_constraint
-from chameleondb.kinds.keys import add_key, adopted, decode_key, drop_key, key_list, key_query, key_tail, renamed_key
+from chameleondb.kinds.keys import (
+    add_key,
+    adopted,
+    decode_key,
+    drop_key,
+    key_list,
+    key_query,
+    key_tail,
+    renamed_key,
+    twin_key,
+)
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
@@ -82,9 +92,10 @@ def _print(obj: PrimaryKey, page: Page) -> list[Entry | Modifier]:
     default = obj.id.name == object_name(obj.id.path[1], "", "pkey")
     name = productions.named_text(obj.id.name, default)
     tail = _tail(obj)
+    entry = Entry(obj.id.table, obj.id, f"primary ({names_text(obj.columns)}){tail}{name}")
     if len(obj.columns) == 1 and not tail and not page.is_described(obj.id):
-        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"primary{name}")]
-    return [Entry(obj.id.table, obj.id, f"primary ({names_text(obj.columns)}){tail}{name}")]
+        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"primary{name}", entry)]
+    return [entry]
 
 
 SYNTAX = Syntax(
@@ -140,6 +151,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_key(o)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    twin=twin_key,
     parent=lambda o: o.id.table,
     on_change=dict.fromkeys(("columns", "include", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE),
     adopts=adopted,

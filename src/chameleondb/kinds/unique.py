@@ -8,7 +8,17 @@ from chameleondb.default_names import joined_columns
 from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, index_of, named, rename_constraint
-from chameleondb.kinds.keys import add_key, adopted, decode_key, drop_key, key_list, key_query, key_tail, renamed_key
+from chameleondb.kinds.keys import (
+    add_key,
+    adopted,
+    decode_key,
+    drop_key,
+    key_list,
+    key_query,
+    key_tail,
+    renamed_key,
+    twin_key,
+)
 from chameleondb.language import Entry, FieldClause, Modifier, Page, Syntax
 from chameleondb.model.oids import Oids
 from chameleondb.names import Identity, object_name
@@ -73,9 +83,10 @@ def _print(obj: Unique, page: Page) -> list[Entry | Modifier]:
     name = productions.named_text(obj.id.name, default)
     tail = _tail(obj)
     nulls = "" if obj.nulls_distinct else " nulls not distinct"
+    entry = Entry(obj.id.table, obj.id, f"unique ({names_text(obj.columns)}){nulls}{tail}{name}")
     if len(obj.columns) == 1 and not tail and not page.is_described(obj.id):
-        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"unique{nulls}{name}")]
-    return [Entry(obj.id.table, obj.id, f"unique ({names_text(obj.columns)}){nulls}{tail}{name}")]
+        return [Modifier(Identity("column", (*obj.id.path[:2], obj.columns[0])), f"unique{nulls}{name}", entry)]
+    return [entry]
 
 
 SYNTAX = Syntax(
@@ -122,6 +133,7 @@ KIND = Kind(
     create=_create,
     drop=lambda o, _: [drop_key(o)],
     inline=lambda o, _: named(o.id) + _definition(o),
+    twin=twin_key,
     parent=lambda o: o.id.table,
     on_change=dict.fromkeys(
         ("columns", "include", "nulls_distinct", "deferrable", "without_overlaps", "options", "tablespace"), REPLACE
