@@ -677,6 +677,17 @@ def test_functions_whose_text_speaks_of_what_goes_are_named(db: Database) -> Non
     assert _broken(db, _table("a: int?", '"Odd b": int?', "c: int?")) == []
 
 
+def test_the_key_of_a_large_table_changes_together_with_the_type_of_its_column(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path, small_table_bytes=-1)
+    db.migrate("entity Item { id: int primary, a: int }")
+    assert db.migrate("entity Item { id: bigint, a: int, primary (id, a) }") == [
+        "ALTER TABLE items DROP CONSTRAINT items_pkey",  # its index would be built anew
+        "ALTER TABLE items ALTER COLUMN id TYPE BIGINT",
+        "CREATE UNIQUE INDEX CONCURRENTLY items_pkey__chameleon ON items(id, a)",
+        "ALTER TABLE items ADD CONSTRAINT items_pkey PRIMARY KEY USING INDEX items_pkey__chameleon",
+    ]
+
+
 def test_the_old_index_stays_until_one_that_was_interrupted_is_built(database: str, tmp_path: Path) -> None:
     db = Database(database, tmp_path, small_table_bytes=-1)
     before = "entity Item {{ id: bigint primary, name: string, a: int, index ({}) }}"

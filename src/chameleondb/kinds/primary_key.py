@@ -9,6 +9,7 @@ from chameleondb.diagnostics import Label, Span
 from chameleondb.frozen import frozen
 from chameleondb.kind import REPLACE, Context, Kind
 from chameleondb.kinds.clauses import columns_of, constraint_sql_name, index_of, named, rename_constraint
+from chameleondb.kinds.column.model import Column, is_retyped
 from chameleondb.kinds.keys import (
     add_key,
     adopted,
@@ -129,15 +130,22 @@ def _definition(obj: PrimaryKey) -> str:
 def _create(obj: PrimaryKey, context: Context) -> list[Step]:
     """A table has one at a time: what was it before goes first, whatever its name, but not before an index is built.
 
-    It does where the index needs a column that is made anew: then it is in the way.
+    It does where the index needs a column that is made anew, or gets another type: then it is in the way.
     """
     before = (*context.source.children(obj.id.table), *context.replaced.values())
     former = tuple(o.id for o in before if isinstance(o, PrimaryKey) and o.id.table == obj.id.table)
     steps = add_key(obj, _definition(obj), "PRIMARY KEY", context)
-    on_anew = any(column in context.replaced for column in columns_of(obj.id.table, obj.columns + obj.include))
+    on_anew = any(_is_anew(column, context) for column in columns_of(obj.id.table, obj.columns + obj.include))
     kept = () if on_anew else former
     steps = [replace(step, frees=kept) if step.transaction is Transaction.OUTSIDE else step for step in steps]
     return [replace(step, awaits=former) if obj.id in step.creates else step for step in steps]
+
+
+def _is_anew(column: Identity, context: Context) -> bool:
+    old, new = context.source.get(column), context.target.get(column)
+    if isinstance(old, Column) and isinstance(new, Column) and is_retyped(old, new):
+        return True
+    return column in context.replaced
 
 
 KIND = Kind(

@@ -24,7 +24,7 @@ from chameleondb.kinds.clauses import (
 )
 from chameleondb.kinds.column import catalog, types
 from chameleondb.kinds.column.identity import finish_identity, identity_sql, increment_of, set_identity
-from chameleondb.kinds.column.model import Column, Generated
+from chameleondb.kinds.column.model import Column, Generated, is_retyped
 from chameleondb.kinds.column.not_null import (
     add_not_null,
     adopts,
@@ -210,7 +210,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
 
 def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
     """A column computed from this one cannot stay meanwhile, however free the change is, nor a key that compares it."""
-    return [new.id] if (old.type, old.collation) != (new.type, new.collation) else []
+    return [new.id] if is_retyped(old, new) else []
 
 
 def _has_no_cast(old: Column, new: Column, context: Context) -> bool:

@@ -55,3 +55,8 @@ class Column:
     options: tuple[str, ...] = ()  # n_distinct=…, sorted
     # Where it stands in the table: columns cannot be moved, so a difference is none.
     position: int = field(default=0, compare=False)
+
+
+def is_retyped(old: Column, new: Column) -> bool:
+    """Whether a column gets another type or collation, with which its values are stored and compared anew."""
+    return (old.type, old.collation) != (new.type, new.collation)

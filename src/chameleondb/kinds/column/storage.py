@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chameleondb.kind import Context
 from chameleondb.kinds.column import types
-from chameleondb.kinds.column.model import Column
+from chameleondb.kinds.column.model import Column, is_retyped
 from chameleondb.kinds.column.not_null import alter_step
 from chameleondb.steps import Step
 
@@ -18,7 +18,7 @@ def store_as_said(obj: Column, *, compressed: bool = True) -> list[Step]:
 
 def set_storage(old: Column, new: Column, context: Context) -> list[Step]:
     """Return the step to another strategy."""
-    if _is_stored_anew(old, new):
+    if is_retyped(old, new):
         return []
     if new.storage:
         return [alter_step(new, f"SET STORAGE {new.storage.upper()}")]
@@ -29,10 +29,6 @@ def set_storage(old: Column, new: Column, context: Context) -> list[Step]:
 
 def set_compression(old: Column, new: Column, _context: Context) -> list[Step]:
     """Return the step to another compression."""
-    if _is_stored_anew(old, new):
+    if is_retyped(old, new):
         return []
     return [alter_step(new, f"SET COMPRESSION {new.compression or 'default'}")]
-
-
-def _is_stored_anew(old: Column, new: Column) -> bool:
-    return (old.type, old.collation) != (new.type, new.collation)
