@@ -148,7 +148,8 @@ def conversion(old: str, new: str) -> Conversion:
     if a in _EXACT and new.endswith(".citext"):  # which only compares in another way
         return Conversion(casts=(new,))
     if a in _STRINGS:
-        return Conversion(casts=(new,), lossy=f"text that {new} spells differently is not kept as it was")
+        casts = (new,) if a in _EXACT else ("text", new)  # without the blanks that pad it
+        return Conversion(casts=casts, lossy=f"text that {new} spells differently is not kept as it was")
     if own_name(old) and own_name(new):
         text = "text[]" if is_array(new) else "text"
         return Conversion(casts=(text, new), lossy=f"{old} values are converted to {new} by way of their text")

@@ -1,0 +1,2 @@
+ALTER TABLE users ALTER COLUMN mood TYPE CHARACTER(8) USING mood::character(8);
+ALTER TABLE users ALTER COLUMN token TYPE CHARACTER(40) USING token::character(40);
