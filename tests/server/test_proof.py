@@ -92,6 +92,14 @@ def test_a_sequence_of_the_copy_stands_where_that_of_the_database_does(schema: s
     db.migrate(schema.format(" min 60 start 70"))
 
 
+@pytest.mark.parametrize("by_hand", ["RENAME TO counter", "INCREMENT 5"])
+def test_a_sequence_alone_is_tried_beside_the_column_that_owns_it(by_hand: str, db: Database) -> None:
+    schema = "entity Order { id: serial primary }"
+    db.run(schema)
+    db.execute(f"ALTER SEQUENCE orders_id_seq {by_hand}")
+    assert len(db.migrate(schema)) == 1
+
+
 def test_a_sequence_turns_round(db: Database) -> None:
     db.run("sequence s min -10")
     db.migrate("sequence s min -10 increment -1")

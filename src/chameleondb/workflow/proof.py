@@ -140,8 +140,8 @@ def _copied(source: Schema, near: Set[Identity]) -> dict[Identity, Object]:
             continue
         copied[obj.id] = obj
         kind = KIND_OF[type(obj)]
-        parent = kind.parent(obj)
-        needed = [*kind.references(obj), *source.edges.get(obj.id, ()), *([parent] if parent else [])]
+        holders = [i for i in (kind.parent(obj), kind.moves_with(obj)) if i is not None]
+        needed = [*kind.references(obj), *source.edges.get(obj.id, ()), *holders]
         waiting += [source.objects[i] for i in needed if i in source.objects and i not in copied]
         waiting += by_table.get(obj.id, ())
     return {i: o for i, o in source.objects.items() if i in copied}
