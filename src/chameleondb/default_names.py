@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
-from chameleondb.names import NAME_BYTES_MAX, bytes_of, shorten
+from chameleondb.names import distinct, shorten
 
 
 def joined_columns(columns: tuple[str, ...]) -> str:
@@ -21,10 +20,7 @@ _TAIL = re.compile(r"(?:\s+(?:asc|desc|nulls\s+first|nulls\s+last))+\s*\Z", re.I
 def index_name(table: str, keys: tuple[str, ...]) -> str:
     """Return ``idx_<table>_<words of the keys>``; a name that is too long ends in a hash of the whole."""
     words = [word for key in keys for word in key_words(key)]
-    name = "_".join(("idx", table, *words))
-    if bytes_of(name) <= NAME_BYTES_MAX:
-        return name
-    return shorten(name, "_" + hashlib.sha256(name.encode()).hexdigest()[:8])
+    return distinct("_".join(("idx", table, *words)))
 
 
 def key_words(key: str) -> list[str]:

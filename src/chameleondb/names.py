@@ -197,9 +197,18 @@ def shorten(name: str, tail: str = "") -> str:
     return name.encode()[:room].decode("utf-8", "ignore") + tail
 
 
+def distinct(name: str, tail: str = "") -> str:
+    """Return `name + tail`; one that is too long is cut and has a hash of `name`, so that two of them stay two."""
+    if bytes_of(name + tail) <= NAME_BYTES_MAX:
+        return name + tail
+    import hashlib  # not to be loaded by every start
+
+    return shorten(name, f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{tail}")
+
+
 def name_aside(name: str, number: int = 0) -> str:
     """Return a name for what cannot have its own for a while; it says whose it is, so that nobody else's is like it."""
-    return shorten(name, f"__chameleon{number or ''}")
+    return distinct(name, f"__chameleon{number or ''}")
 
 
 def object_name(first: str, second: str, label: str) -> str:

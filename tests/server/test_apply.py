@@ -367,6 +367,13 @@ def test_an_index_of_somebody_else_is_not_taken_for_one_that_was_left_behind(db:
     assert db.value("SELECT count(*) FROM pg_index WHERE indrelid = 'users'::regclass") == 3
 
 
+def test_indexes_whose_long_names_begin_alike_are_built_beside_each_other(db: Database) -> None:
+    long = "by_age_and_" * 5
+    _filled(db, _users(f'index (age) name "{long}1"', f'index (email) name "{long}2"'))
+    plan = db.migrate(_users(f'index (age desc) name "{long}1"', f'index (email desc) name "{long}2"'))
+    assert sum("CREATE INDEX CONCURRENTLY" in sql for sql in plan) == 2
+
+
 def test_a_key_is_replaced_by_one_that_is_built_beside_it(db: Database) -> None:
     tag = "entity Tag { id: bigint primary, email: string?, user: User? via (email) references (email) }\n"
     _filled(db, _users('unique (email) name "by_mail"') + tag)

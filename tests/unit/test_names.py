@@ -83,3 +83,11 @@ def test_a_shortened_name_fits_and_keeps_its_tail(name: str, tail: str) -> None:
 
 def test_an_identity_is_a_pair_of_space_and_path() -> None:
     assert names.type_("public", "plan") == Identity("type", ("public", "plan"))
+
+
+def test_names_set_aside_say_whose_they_are_and_stay_apart() -> None:
+    assert names.name_aside("by_age") == "by_age__chameleon"
+    long = ["é" * 30 + end for end in "ab"]
+    aside = [names.name_aside(name) for name in long]
+    assert aside[0] != aside[1]
+    assert all(names.bytes_of(name) <= names.NAME_BYTES_MAX and name.endswith("__chameleon") for name in aside)
