@@ -82,13 +82,22 @@ class HazardName(enum.StrEnum):
     BLOCKS_READS = "blocks-reads"
     MAY_FAIL_ON_DATA = "may-fail-on-data"
     BREAKS_CODE = "breaks-code"
+    FIRES_TRIGGERS = "fires-triggers"
     CHANGES_PRIVILEGES = "changes-privileges"
     NOT_REVERSIBLE = "not-reversible"
 
     @property
     def destructive(self) -> bool:
         """Whether a step with this hazard is refused without consent."""
-        return self in (HazardName.DROPS_DATA, HazardName.DROPS_UNMANAGED, HazardName.CHANGES_PRIVILEGES)
+        return self in _DESTRUCTIVE
+
+
+_DESTRUCTIVE = {
+    HazardName.DROPS_DATA,
+    HazardName.DROPS_UNMANAGED,
+    HazardName.CHANGES_PRIVILEGES,
+    HazardName.FIRES_TRIGGERS,  # nobody but their author knows what they do to the rows
+}
 
 
 @frozen()

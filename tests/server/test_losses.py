@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chameleondb.errors import ConsentNeeded
+from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
 from tests.migrating import Database
 
 ROLE = "chameleon test grantee"
@@ -250,3 +252,40 @@ def test_the_comment_on_a_not_null_goes_with_its_column(db: Database) -> None:
     plan = db.plan(USERS.replace("a: int", "a: bigint").replace(", b: int", "")).plan
     assert plan.missing_consent(()) == ("drops-unmanaged:users.low",)
     assert plan.unmodelled == ()
+
+
+_STAMP = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.b = 9; RETURN NEW; END'"
+
+
+@pytest.mark.parametrize("small_table_bytes", [0, SMALL_TABLE_BYTES_DEFAULT])
+@pytest.mark.parametrize("member", ["c: int backfill (a)", "c: int? backfill (a)"])
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            f"{_STAMP}; CREATE TRIGGER stamp BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp()",
+            "trigger stamp",
+        ),
+        ("CREATE RULE keep AS ON UPDATE TO users DO INSTEAD NOTHING", "rule keep"),
+    ],
+)
+def test_what_runs_on_rows_that_are_filled_runs_only_with_consent(
+    db: Database, made: str, told: str, member: str, small_table_bytes: int
+) -> None:
+    db.run(USERS)
+    db.execute("INSERT INTO users (id, a, b) VALUES (1, 1, 1)", made)
+    before = db.rows("SELECT b FROM users")
+    with pytest.raises(ConsentNeeded, match=f"{told} of users") as caught:
+        replace(db, small_table_bytes=small_table_bytes).run(_more(member), allow=())
+    assert caught.value.flags == ("--allow fires-triggers:users.c",)
+    assert db.rows("SELECT b FROM users") == before
+
+
+def test_a_trigger_that_no_fill_runs_is_not_spoken_of(db: Database) -> None:
+    db.run(USERS)
+    on = "CREATE TRIGGER {0} BEFORE {1} ON users FOR EACH ROW EXECUTE FUNCTION stamp()"
+    db.execute("INSERT INTO users (id, a, b) VALUES (1, 1, 1)", _STAMP, on.format("new", "INSERT"))
+    db.execute(on.format("off", "UPDATE"), "ALTER TABLE users DISABLE TRIGGER off")
+    db.migrate(_more("c: int backfill (a)"), allow=())
+    db.execute("ALTER TABLE users ENABLE TRIGGER off")
+    db.migrate(_more("c: int backfill (a), d: int default 1"), allow=())

@@ -21,6 +21,7 @@ class TableFacts:
     bytes: int
     rows: int
     exact: bool = True
+    on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE sets off
     inserters: tuple[str, ...] = ()  # roles other than the owner's that may insert, and not draw from a new sequence
 
     @property

@@ -40,7 +40,7 @@ def read_facts(
     )
 
 
-# Who may insert; less those whom ALTER DEFAULT PRIVILEGES gives what they need of a new sequence.
+# Who may insert, less those whom ALTER DEFAULT PRIVILEGES gives what they need of a new sequence; what runs on UPDATE.
 _TABLE = """
     SELECT pg_catalog.pg_table_size(c.oid), c.reltuples::bigint, ARRAY(
            SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC'
@@ -55,7 +55,13 @@ _TABLE = """
                    WHERE d.defaclobjtype = 'S' AND d.defaclnamespace IN (0, c.relnamespace)
                      AND pg_catalog.pg_get_userbyid(d.defaclrole) = current_user
                      AND y.grantee IN (0, x.grantee) AND y.privilege_type IN ('USAGE', 'UPDATE'))
-            GROUP BY x.grantee ORDER BY 1)
+            GROUP BY x.grantee ORDER BY 1), ARRAY(
+           SELECT 'trigger ' || pg_catalog.quote_ident(t.tgname) FROM pg_catalog.pg_trigger t
+            WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 <> 0
+            UNION ALL
+           SELECT 'rule ' || pg_catalog.quote_ident(r.rulename) FROM pg_catalog.pg_rewrite r
+            WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('O', 'A')
+            ORDER BY 1)
       FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(%s) AND c.relkind = 'r'"""
 
 
@@ -64,8 +70,9 @@ def _table_facts(connection: Connection, table: Identity, small_table_bytes: int
     row = connection.execute(_TABLE.encode(), [name]).fetchone()
     if row is None:
         return None
-    size, estimate, inserters = row
-    return replace(_rows(connection, name, size, estimate, small_table_bytes), inserters=tuple(inserters))
+    size, estimate, inserters, on_update = row
+    rows = _rows(connection, name, size, estimate, small_table_bytes)
+    return replace(rows, inserters=tuple(inserters), on_update=tuple(on_update))
 
 
 def _rows(connection: Connection, name: str, size: int, estimate: int, small_table_bytes: int) -> TableFacts:

@@ -149,9 +149,10 @@ def _fill(obj: Column, expression: str, context: Context, *, batched: bool = Tru
     """Fill the column of existing rows; in batches that commit one by one where the table is large."""
     table, name = qualified(obj.id.path[:2]), quote(obj.id.name)
     update = f"UPDATE {table} SET {name} = ({expression}) WHERE {name} IS NULL"
+    hazards = _fires(obj, context)
     if not batched or not context.is_large(obj.id.table):
         locks = () if batched else exclusive(obj.id.table)
-        return Step(sql=update, needs=(obj.id,), locks=locks, effort=Effort.SCAN)
+        return Step(sql=update, needs=(obj.id,), locks=locks, effort=Effort.SCAN, hazards=hazards)
     return Step(
         # Without the second condition, an expression that yields NULL would never let the batches end.
         sql=f"{update} AND ({expression}) IS NOT NULL",
@@ -160,7 +161,17 @@ def _fill(obj: Column, expression: str, context: Context, *, batched: bool = Tru
         effort=Effort.SCAN,
         transaction=Transaction.OUTSIDE,
         batched=obj.id.table,
+        hazards=hazards,
     )
+
+
+def _fires(obj: Column, context: Context) -> tuple[Hazard, ...]:
+    """Return the hazard of an UPDATE of rows: what runs on it may change other columns, or pass rows over."""
+    found = context.table_facts(obj.id.table).on_update
+    if not found:
+        return ()
+    what = f"{', '.join(found)} of {obj.id.table} may run on each row in which {obj.id.name} is filled"
+    return (Hazard(HazardName.FIRES_TRIGGERS, obj.id, f"{what}, and change what it holds or leave it as it is"),)
 
 
 def _drop(obj: Column, context: Context) -> list[Step]:
