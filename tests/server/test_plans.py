@@ -316,6 +316,26 @@ def test_columns_swap_each_time_they_are_told_to(db: Database) -> None:
         assert db.rows("SELECT a, b FROM t") == [now]
 
 
+@pytest.mark.parametrize(
+    ("table", "fields"),
+    [
+        ({}, ("c: int was a {}", "b: int?")),
+        ({"name": "u", "was": "was t"}, ("a: int {}", "b: int?")),
+        ({}, ("b: int was a {}", "a: int? was b")),
+    ],
+)
+def test_what_is_renamed_is_filled_where_it_becomes_required(
+    db: Database, table: dict[str, str], fields: tuple[str, str]
+) -> None:
+    db.run(_table("a: int?", "b: int?"))
+    db.execute("INSERT INTO t VALUES (1, NULL, 6), (2, 5, 6)")
+    with pytest.raises(PlanError, match="1 row has NULL in it"):
+        db.plan(_table(fields[0].format(""), fields[1], **table))
+    db.migrate(_table(fields[0].format("backfill (7)"), fields[1], **table))
+    column, name = fields[0].partition(":")[0], table.get("name", "t")
+    assert db.rows(f"SELECT {column} FROM {name} ORDER BY id") == [(7,), (5,)]
+
+
 def test_columns_that_swapped_stay_where_they_are_when_their_table_is_renamed(db: Database) -> None:
     fields = "a: int was b", "b: int was a"
     db.run(_table("a: int", "b: int"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from chameleondb.diff import Action, Change, Difference, difference_of, pair, present_name
+from chameleondb.diff import Action, Difference, difference_of, pair, present_name
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
@@ -47,7 +47,7 @@ def compare(
     facts = read_facts(
         connection,
         _touched(difference, source),
-        _questions(difference.changes, source, target),
+        _questions(difference, source, target),
         small_table_bytes=small_table_bytes,
     )
     companions = _companions(connection, difference, source)
@@ -147,13 +147,14 @@ def _touched(difference: Difference, source: Schema) -> dict[Identity, Identity]
     return {new: old for new, old in present.items() if old in source}
 
 
-def _questions(changes: Iterable[Change], source: Schema, target: Schema) -> dict[Identity, str]:
-    questions = {}
-    for change in changes:
-        obj: Any = change.new
-        if change.action is Action.ALTER and change.old is not None and change.old.id in source:
-            ask = KIND_OF[type(obj)].question
-            sql = ask(change.old, obj, source, target) if ask else None
+def _questions(difference: Difference, source: Schema, target: Schema) -> dict[Identity, str]:
+    """Return what is asked about the rows: the old form of an object is called what the database calls it."""
+    present, questions = _present(difference), {}
+    for change in difference.changes:
+        obj, old = change.new, change.old
+        ask: Any = KIND_OF[type(obj)].question if obj is not None else None
+        if change.action is Action.ALTER and old is not None and ask and (name := present(old.id)) in source:
+            sql = ask(replace(old, id=name), obj, source, target)
             if sql is not None:
                 questions[change.id] = sql
     return questions

@@ -344,10 +344,10 @@ def _fill_nulls(obj: Column, context: Context) -> list[Step]:
 
 
 def _question(old: Column, new: Column, *_schemas: Schema) -> str | None:
-    """How many rows stand in the way of NOT NULL; not asked of a column that is being renamed."""
+    """How many rows stand in the way of NOT NULL."""
     if (old.not_null and old.not_null.validated) or new.not_null is None or not new.not_null.validated:
         return None
-    return f"SELECT count(*) FROM {qualified(new.id.path[:2])} WHERE {quote(new.id.name)} IS NULL"
+    return f"SELECT count(*) FROM {qualified(old.id.path[:2])} WHERE {quote(old.id.name)} IS NULL"
 
 
 def _set_options(old: Column, new: Column, _context: Context) -> list[Step]:
