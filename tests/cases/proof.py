@@ -33,7 +33,7 @@ def dump(dsn: str) -> list[str]:
     lines, setting = [], ""
     for line in text.splitlines():
         if line.startswith(("SET default_tablespace", "SET default_table_access_method")):
-            setting = line
+            setting = line.rstrip(";")  # or a statement would seem to end there
         elif not _NOISE.match(line):
             lines.append(f"{line} -- {setting}" if line.startswith("CREATE TABLE") else line)
     return sorted(_normal(statement) for statement in re.split(r"(?<=;)\n", "\n".join(lines)))
