@@ -652,6 +652,15 @@ def test_numbering_goes_on_whatever_does_it(db: Database, before: str, after: st
         assert db.value("SELECT n FROM t WHERE id = 4") == 4
 
 
+@pytest.mark.parametrize(("one", "other"), [("int identity", "serial"), ("serial", "int identity")])
+def test_tables_that_swap_their_names_go_on_counting_each_by_its_own(db: Database, one: str, other: str) -> None:
+    db.run(_table(f"n: {one}") + _table(f"n: {other}", name="u"))
+    db.execute("INSERT INTO t SELECT generate_series(1, 3)", "INSERT INTO u SELECT generate_series(1, 5)")
+    db.migrate(_table(f"n: {one}", name="u", was="was t") + _table(f"n: {other}", was="was u"))
+    db.execute("INSERT INTO u VALUES (9)", "INSERT INTO t VALUES (9)")
+    assert (db.value("SELECT max(n) FROM u"), db.value("SELECT max(n) FROM t")) == (4, 6)
+
+
 def _broken(db: Database, after: str) -> list[tuple[str, str]]:
     hazards = db.plan(after).plan.hazards
     return [(h.key, h.detail) for h in hazards if h.name is HazardName.BREAKS_CODE and "body of" in h.detail]

@@ -114,9 +114,9 @@ def _counters(context: Context) -> frozenset[Identity]:
 
 
 def _rename_counter(old: Identity, new: Identity, obj: Column, context: Context) -> list[Step]:
-    """Rename the sequence of an identity column; by way of a name set aside if another column's has the new name."""
+    """Rename the sequence of an identity column; by way of a name set aside if another sequence has the new name."""
     names = [old.name, new.name]
-    if new in context.once(_counters):
+    if new in context.once(_counters) or new in context.source:
         names.insert(1, name_aside(old.name))
     return [
         _name_counter(
