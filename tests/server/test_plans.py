@@ -336,6 +336,14 @@ def test_what_is_renamed_is_filled_where_it_becomes_required(
     assert db.rows(f"SELECT {column} FROM {name} ORDER BY id") == [(7,), (5,)]
 
 
+@pytest.mark.parametrize(("a", "b"), [("b", "a"), ("b", "c")])
+def test_the_name_of_a_rule_goes_on_when_the_rule_is_gone(db: Database, a: str, b: str) -> None:
+    db.run(_table("a: int", "b: int"))
+    db.execute("INSERT INTO t VALUES (1, 5, 6)")
+    db.migrate(_table(f"{a}: int was a", f"{b}: int? was b"))
+    assert db.rows(f"SELECT {a}, {b} FROM t") == [(5, 6)]
+
+
 def test_columns_that_swapped_stay_where_they_are_when_their_table_is_renamed(db: Database) -> None:
     fields = "a: int was b", "b: int was a"
     db.run(_table("a: int", "b: int"))

@@ -281,10 +281,10 @@ def _set_generated(old: Column, new: Column, context: Context) -> list[Step] | N
 
 
 def _set_not_null(old: Column, new: Column, context: Context) -> list[Step]:
-    was, rule = old.not_null, new.not_null
+    was, rule, table = old.not_null, new.not_null, new.id.table
     if rule is None:
-        return [alter_step(new, "DROP NOT NULL")]
-    table = new.id.table
+        name = (constraint(table, was.name),) if was and was.name else ()  # that of another column may wait for it
+        return [replace(alter_step(new, "DROP NOT NULL"), drops=name)]
     if was is None:
         return _require(new, context)
     steps = []
