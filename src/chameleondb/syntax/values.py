@@ -29,10 +29,14 @@ _FUNCTIONS = {"uuid": "gen_random_uuid", "uuid_v4": "gen_random_uuid"}
 
 
 class Value(NamedTuple):
-    """A value as SQL; `label` is set for a bare word, which must be a label of the field's enum."""
+    """A value as SQL; `label` is set for a bare word, which must be a label of the field's enum.
+
+    `is_array` is set for ``[…]``, whose SQL would mean something else as a value of another type.
+    """
 
     sql: str
     label: str | None = None
+    is_array: bool = False
 
 
 def value(cursor: Cursor) -> Value:
@@ -43,7 +47,7 @@ def value(cursor: Cursor) -> Value:
     if text == "(":
         return Value(cursor.raw("before a value"))
     if text == "[":
-        return Value(literal(_array(cursor)))
+        return Value(literal(_array(cursor)), is_array=True)
     if is_word(text):
         return _word(cursor)
     return Value(_number(cursor))

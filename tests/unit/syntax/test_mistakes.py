@@ -33,6 +33,8 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id: int primary, x: int @vector }", "CHM0303", "vector", "vector(n)"),
         ("entity User { id: int primary @cache }", "CHM0304", "cache", "take"),
         ("entity User { id: int primary, p: P default oen } enum P { one }", "CHM0305", "oen", "`one`"),
+        ("entity User { id: int primary, j: jsonb default [] }", "CHM0305", "default []", "a JSON array is a text"),
+        ("entity User { id: int primary, p: P default [a] } enum P { a }", "CHM0305", "default [a]", "`[P]`"),
         ("entity User { id: int primary, x: vector(0) }", "CHM0306", "vector(0)", ""),
         ("entity User { id: int primary, b: int primary }", "CHM0407", "b", "primary (id, b)"),
         ("entity User { id: int primary, name: int, index (nam desc) }", "CHM0214", "nam desc", "`name`"),

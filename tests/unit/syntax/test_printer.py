@@ -80,6 +80,15 @@ def test_typed_string_defaults_are_plain() -> None:
     assert 'a: string default "it\'s",' in print_schema(schema)
 
 
+def test_what_looks_like_an_empty_array_is_one_only_of_arrays() -> None:
+    empty = {"a": "text[]", "j": "jsonb"}
+    text = print_schema(
+        _schema(*(Column(id=column(USERS, n), type=t, default=f"'{{}}'::{t}") for n, t in empty.items()))
+    )
+    assert "a: string[]? default []," in text
+    assert 'j: jsonb? default "{}",' in text
+
+
 def test_entities_of_one_name_in_two_schemas() -> None:
     schema = Schema(
         {t.id: t for t in (Table(id=USERS), Table(id=relation("blog", "users")), Table(id=relation("blog", "user")))}

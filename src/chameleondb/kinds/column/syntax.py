@@ -106,7 +106,20 @@ def _apply_default(scope: Scope, draft: FieldDraft, default: Value) -> None:
             message = f"enum `{draft.node.type.name}` has no value `{default.label}`"
             help = scope.diagnostics.did_you_mean(default.label, labels) or f"its values are {', '.join(labels)}"
         scope.diagnostics.error("CHM0305", message, span, help=help)
+    if default.is_array and not _may_be_array(scope, draft.type):
+        clause = draft.node.clause("default")
+        assert clause is not None
+        message = f"an array is no value of type `{draft.node.type.name}`"
+        help = f'an array has a type like `[{draft.node.type.name}]`; a JSON array is a text: "[]"'
+        scope.diagnostics.error("CHM0305", message, draft.node.clause_span(clause), help=help)
     draft.values["default"] = default.sql
+
+
+def _may_be_array(scope: Scope, type_: str) -> bool:
+    """Whether a type is one of arrays, or of one's own, such as a domain: then PostgreSQL knows."""
+    base = type_.partition("(")[0].rpartition(".")[2]
+    known = type_ in scope.type_labels or base in types.BUILTIN or base in types.EXTENSION_TYPES
+    return type_.endswith("[]") or not known
 
 
 def _apply_identity(_scope: Scope, draft: FieldDraft, values: dict[str, Any]) -> None:
@@ -255,7 +268,7 @@ def _default_text(obj: Column) -> str:
         return default
     if default in KEYWORDS.values():
         return default.lower()
-    if default == f"'{{}}'::{obj.type}":
+    if default == f"'{{}}'::{obj.type}" and obj.type.endswith("[]"):
         return "[]"
     typed = _TYPED_STRING.match(default)
     if typed and typed[2] == obj.type.partition("(")[0] and not obj.type.endswith("[]"):
