@@ -31,10 +31,19 @@ class Namespace:
 
 def _lower(scope: Scope, node: Declaration) -> None:
     identity = namespace(node.name)
-    if scope.claim(
+    if not scope.claim(
         (identity.space, *identity.path), node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"
     ):
+        return
+    if node.name != DEFAULT_NAMESPACE:  # which every database has
         scope.add(scope.draft(identity), Namespace(id=identity), node.name_span, node.name, node.docs)
+    elif node.docs:
+        scope.diagnostics.error(
+            "CHM0110",
+            f"a `///` comment cannot describe `{DEFAULT_NAMESPACE}`, which PostgreSQL has made and described",
+            node.name_span,
+            help=f'write it in PostgreSQL\'s words: sql """ COMMENT ON SCHEMA {DEFAULT_NAMESPACE} IS \'…\' """',
+        )
 
 
 def _finish(scope: Scope) -> None:

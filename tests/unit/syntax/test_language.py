@@ -119,6 +119,11 @@ def test_defaults(text: str, expected: str) -> None:
     assert column(entity(f"x: {type_} default {text}"), "x").default == expected
 
 
+def test_the_namespace_that_every_database_has_may_be_declared() -> None:
+    text = "entity User { id: int primary }"
+    assert declared(f"namespace public {text}").objects == declared(text).objects
+
+
 def test_required_and_nullable() -> None:
     schema = entity('a: int, b: int?, c: int nullable, d: int not null name "n" no inherit')
     assert [column(schema, n).not_null for n in "abcd"] == [NotNull(), None, None, NotNull(name="n", inherit=False)]

@@ -41,6 +41,7 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id: int primary, name: int, unique (id, nam) }", "CHM0214", "nam", "`name`"),
         ("entity User { id: int primary, x: int via id }", "CHM0119", "via id", ""),
         ("entity User { id: int primary, n: serial? }", "CHM0310", "n", "take one off"),
+        ("/// mine\nnamespace public", "CHM0110", "public", "COMMENT ON SCHEMA public"),
         ("enum P { a, b, a }", "CHM0204", "a", ""),
         (f"entity User {{ {'x' * 64}: int primary }}", "CHM0205", "x" * 64, "63"),
         ('entity User { "": int primary }', "CHM0209", '""', ""),
