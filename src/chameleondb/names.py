@@ -18,6 +18,9 @@ NAME_BYTES_MAX = 63
 
 DEFAULT_NAMESPACE = "public"
 
+LEDGER_NAMESPACE = "chameleon"
+"""Where each database has its ledger, and nobody anything else."""
+
 # Reserved (or reserved except as function or type) in PostgreSQL 13-18; manual, appendix C. quote_ident() quotes these.
 _RESERVED = frozenset(
     """all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both

@@ -8,7 +8,7 @@ from chameleondb.frozen import frozen
 from chameleondb.kind import Context, Kind
 from chameleondb.language import Line, Page, Syntax
 from chameleondb.model.oids import Oids
-from chameleondb.names import DEFAULT_NAMESPACE, Identity, namespace, quote
+from chameleondb.names import DEFAULT_NAMESPACE, LEDGER_NAMESPACE, Identity, namespace, quote
 from chameleondb.names import namespace as namespace_id
 from chameleondb.scope import Scope
 from chameleondb.steps import Hazard, HazardName, Step
@@ -35,6 +35,7 @@ def _lower(scope: Scope, node: Declaration) -> None:
         (identity.space, *identity.path), node.name_span, "CHM0208", f"namespace `{node.name}` is declared twice"
     ):
         return
+    scope.use_namespace(node.name, node.name_span)
     if node.name != DEFAULT_NAMESPACE:  # which every database has
         scope.add(scope.draft(identity), Namespace(id=identity), node.name_span, node.name, node.docs)
     elif node.docs:
@@ -48,6 +49,13 @@ def _lower(scope: Scope, node: Declaration) -> None:
 
 def _finish(scope: Scope) -> None:
     """Declare the namespaces that are only used."""
+    if LEDGER_NAMESPACE in scope.namespaces:
+        scope.diagnostics.error(
+            "CHM0211",
+            f"the namespace `{LEDGER_NAMESPACE}` is that of Chameleon's ledger",
+            scope.namespaces[LEDGER_NAMESPACE],
+            help="choose another name; if a database has such a schema: ALTER SCHEMA chameleon RENAME TO …",
+        )
     for name, span in scope.namespaces.items():
         identity = namespace(name)
         if name != DEFAULT_NAMESPACE and all(draft.key != identity for draft in scope.drafts):

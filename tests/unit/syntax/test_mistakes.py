@@ -42,6 +42,8 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id: int primary, x: int via id }", "CHM0119", "via id", ""),
         ("entity User { id: int primary, n: serial? }", "CHM0310", "n", "take one off"),
         ("/// mine\nnamespace public", "CHM0110", "public", "COMMENT ON SCHEMA public"),
+        ("namespace chameleon", "CHM0211", "chameleon", "another name"),
+        ("entity User in chameleon { id: int primary }", "CHM0211", "User", "another name"),
         ("enum P { a, b, a }", "CHM0204", "a", ""),
         (f"entity User {{ {'x' * 64}: int primary }}", "CHM0205", "x" * 64, "63"),
         ('entity User { "": int primary }', "CHM0209", '""', ""),
