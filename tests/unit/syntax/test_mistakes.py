@@ -14,6 +14,7 @@ from .schema_text import codes, loaded, marked, mistakes
     [
         ("entiy User { id: int primary }", "CHM0107", "entiy", "`entity`"),
         ("entity User { id: strnig primary }", "CHM0301", "strnig", "`string`"),
+        ("entity User { id: strnig, n: int, primary (id, n) }", "CHM0301", "strnig", "`string`"),
         ("entity User { id: int primry }", "CHM0108", "primry", "`primary`"),
         ("entity User { id int }", "CHM0101", "int", "id: int"),
         ("entity User { id: int primary x: int }", "CHM0105", "", "`,`"),

@@ -245,9 +245,8 @@ def _finish(scope: Scope) -> None:
         for name in entity.primary or ():
             node = entity.columns[name]
             identity = column(entity.key, name)
-            obj = entity.objects[identity]
-            assert isinstance(obj, Column)
-            if obj.not_null is None:
+            obj = entity.objects.get(identity)  # none if its type is unknown, which was said
+            if isinstance(obj, Column) and obj.not_null is None:
                 entity.objects[identity] = replace(obj, not_null=_REQUIRED)
                 message = f"field `{name}` is part of the primary key and never null"
                 scope.diagnostics.warning("CHM0309", message, node.span_of("?"), help="take `?` off")
