@@ -87,7 +87,7 @@ def _gap(text: str) -> _Gap:
     comments: list[_Comment] = []
     at = 0
     for match in COMMENT.finditer(text):
-        comments.append(_Comment(match[0].rstrip(), text.count("\n", at, match.start())))
+        comments.append(_Comment(match[0].rstrip().replace("\r", ""), text.count("\n", at, match.start())))
         at = match.end()
     return _Gap(comments, text.count("\n", at))
 
@@ -154,14 +154,17 @@ class _Formatter:
         for comment in self.pending:
             if (blank or comment.newlines > 1) and not first:
                 self.lines.append("")
-            self.lines.append(indent + comment.text.replace("\r", ""))
+            self.lines.append(indent + comment.text)
             first = blank = False
         if (blank or self.newlines > 1) and not first and not at_end:
             self.lines.append("")
         self.pending, self.newlines = [], 0
 
     def docs_line(self, indent: str, index: int) -> None:
+        """Print a line of a description, and the comments between it and what follows."""
         self.lines.append(indent + self.texts[index].rstrip("\r"))
+        comments = _gap(self.tokens.gap(index + 1)).comments
+        self.lines += [indent + comment.text for comment in comments]
 
     # --- declarations ---
 
@@ -195,6 +198,7 @@ class _Formatter:
 
     def body(self, opening: int, last: int) -> None:
         index, first = opening + 1, True
+        head = self.lines[-1]
         while index < last:
             self.take_gap(index, trailing=True)
             self.leading(_INDENT, first=first)
@@ -210,19 +214,20 @@ class _Formatter:
                 index += 1
         self.take_gap(last, trailing=True)
         self.leading(_INDENT, first=first, at_end=True)
-        if self.lines[-1].endswith("{"):
+        if self.lines[-1] is head:
             self.lines[-1] += "}"
         else:
             self.lines.append("}")
 
     def member_end(self, index: int, last: int) -> int:
         """Return the last token before the comma or brace that ends a member."""
-        depth = 0
-        for at in range(index, last):
+        depth, at = 0, index
+        while at < last:
             text = self.texts[at]
             if text == "," and not depth:
                 return at - 1
-            depth += (text in {"(", "["}) - (text in {")", "]"})
+            depth += (text == "[") - (text == "]")
+            at = self.closing(at) + 1 if text == "(" else at + 1  # in SQL, brackets need not match
         return last - 1
 
     # --- within a line ---

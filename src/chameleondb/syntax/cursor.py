@@ -244,6 +244,9 @@ class Cursor:
         start, end = self.starts[first] + len(self.texts[first]), self.starts[last]
         text = self.tokens.source.text[start:end]
         if "//" in text or "--" in text:
+            for index in range(first + 1, last):
+                if self.texts[index][:3] == "///":
+                    self.describes_nothing(self.span(index, index))
             # What follows in our statement must not become part of a comment, be it ours or SQL's.
             parts = [
                 COMMENT.sub(" ", self.tokens.gap(i)) + (self.texts[i] if i < last and self.texts[i][:2] != "--" else "")
@@ -251,6 +254,15 @@ class Cursor:
             ]
             text = "".join(parts)
         return text.strip()
+
+    def describes_nothing(self, span: Span) -> NoReturn:
+        """Refuse a `///` comment that stands before nothing that could have it."""
+        self.fail(
+            "a `///` comment describes nothing",
+            code="CHM0110",
+            help="it stands before what it describes; other comments start with `//`",
+            span=span,
+        )
 
     def _matching(self, first: int) -> int:
         depth = 0

@@ -98,12 +98,7 @@ class _Parser:
         while cursor.text[:3] == "///":
             lines.append(cursor.advance()[3:].removeprefix(" ").rstrip("\r"))
         if cursor.text in {"", "}"}:
-            cursor.fail(
-                "a `///` comment describes nothing",
-                code="CHM0110",
-                help="it stands before what it describes; other comments start with `//`",
-                span=cursor.span_since(first),
-            )
+            cursor.describes_nothing(cursor.span_since(first))
         return tuple(lines)
 
     def declaration(self, docs: tuple[str, ...]) -> None:

@@ -99,6 +99,8 @@ def test_style() -> None:
 
 def test_line_endings_are_kept() -> None:
     assert _formatted(MESSY.replace("\n", "\r\n")) == NEAT.replace("\n", "\r\n")
+    text = "entity A {\r\n    a: int /* one\r\n two */ primary,  /* three\r\n four */\r\n}\r\n"
+    assert _formatted(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "// only a comment\n", "\ufeff"])
@@ -115,14 +117,23 @@ def test_files_without_declarations(text: str) -> None:
         "check (a > 1 -- SQL's\n)",
         "a /* x */ : /* y */ int",
         "a: int, /* one */ // two\n /* three */ b: int",
+        "/// one\n // two\n /// three\n\n /* four */\n a: int",
+        "// a {",
+        "a: int // b {",
+        "default: int, a: int4range check (a <> int4range(1, 2, '[)') and b[1), b: int // what PostgreSQL is to judge",
     ],
 )
 def test_comments_survive_anywhere(member: str) -> None:
-    once = _formatted(f"entity A {{ {member} }}")
+    once = _formatted(f"entity A {{ {member}\n}}")
     assert _formatted(once) == once
     assert once.count("//") == member.count("//")
     assert once.count("/*") == member.count("/*")
     assert once.count("--") == member.count("--")
+
+
+def test_comments_between_a_description_and_its_entity_stay_there() -> None:
+    text = "/// one\n// two\n/// three\n/* four */\nentity A {}\n"
+    assert _formatted(text) == text
 
 
 def test_long_enums_have_a_value_per_line() -> None:

@@ -28,6 +28,7 @@ from .schema_text import codes, loaded, marked, mistakes
         ("entity User { id: int primary, check (a }", "CHM0113", "(", "add `)`"),
         ("entity User { id: int primary /* }", "CHM0104", "/* }", "`*/`"),
         ("entity User { id: int primary, /// nothing\n }", "CHM0110", "/// nothing", "before"),
+        ("entity User { id: int primary check (id > 0 /// x\n) }", "CHM0110", "/// x", "other comments"),
         ("entity User { id: int primary", "CHM0106", "{", "add `}`"),
         ("entity User { id: int primary, id: int }", "CHM0202", "id", ""),
         ("entity User { id: int primary, x: int(3) }", "CHM0302", "int(3)", ""),
