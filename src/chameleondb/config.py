@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -201,14 +202,27 @@ def _expand_names(text: str, known: Mapping[str, str]) -> str | None:
 
 def _project_at(folder: Path) -> Project | None:
     if os.path.lexists(folder / CONFIG_FILE):
-        return _configured_project(folder, folder / CONFIG_FILE, read_yaml(_regular(folder / CONFIG_FILE)))
-    if (folder / "pyproject.toml").is_file():
-        entries = read_toml(folder / "pyproject.toml", ("tool", "chameleon"))
-        if entries is not None:
-            return _configured_project(folder, folder / "pyproject.toml", entries)
+        project = _configured_project(folder, folder / CONFIG_FILE, read_yaml(_regular(folder / CONFIG_FILE)))
+        with suppress(UsageError):  # what is wrong in a file that we do not need is no concern of ours
+            if _in_pyproject(folder) is not None:
+                return _beside_pyproject(project)
+        return project
+    entries = _in_pyproject(folder)
+    if entries is not None:
+        return _configured_project(folder, folder / "pyproject.toml", entries)
     if (folder / DATA_DIRECTORY).is_dir() or (folder / SCHEMA_FILE).is_file():
         return Project(root=folder)
     return None
+
+
+def _in_pyproject(folder: Path) -> tuple[Entry, ...] | None:
+    file = folder / "pyproject.toml"
+    return read_toml(file, ("tool", "chameleon")) if file.is_file() else None
+
+
+def _beside_pyproject(project: Project) -> Project:
+    note = f"{project.root / 'pyproject.toml'}: [tool.chameleon] is not read, since there is {CONFIG_FILE}"
+    return replace(project, notes=(*project.notes, note))
 
 
 def _expand(paths: Iterable[Path], root: Path) -> Iterator[Path]:
@@ -271,9 +285,14 @@ def _configured_project(root: Path, file: Path, entries: tuple[Entry, ...]) -> P
     settings = Settings()
     notes: list[str] = []
     idle: list[str] = []
+    given: dict[str, str] = {}
     for entry in entries:
         if entry.key in _KEYS:
             name, decode = _KEYS[entry.key]
+            first = given.setdefault(name, entry.key)
+            if first != entry.key:
+                message = f"{entry.place}: `{entry.key}` says the same as `{first}`, which is there, too"
+                raise UsageError("CHM0518", message, hint="delete one of them")
             settings = replace(settings, **{name: decode(entry)})
         elif _WITHOUT_EFFECT.fullmatch(entry.key):
             idle.append(entry.key)

@@ -50,6 +50,12 @@ def test_pyproject_counts_only_with_our_table(tmp_path: Path) -> None:
     assert (project.root, project.settings.schema_paths) == (below, ("db",))
 
 
+def test_of_two_configurations_one_is_read_and_the_other_told(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.chameleon.schema]\npaths = ['db']\n")
+    (note,) = find_project(_write(tmp_path, "schema: {paths: [here]}\n")).notes
+    assert "[tool.chameleon] is not read" in note
+
+
 def test_the_search_ends_at_the_repository(tmp_path: Path) -> None:
     (tmp_path / "schema.cham").write_text("")
     inner = tmp_path / "repository" / "folder"
@@ -302,6 +308,12 @@ def test_the_configuration_may_refer_to_dot_env(tmp_path: Path) -> None:
     assert "postgres" not in repr(found)
     with pytest.raises(UsageError, match="DATABASE_URL not set"):
         database_setting(project, environment={}, dot_env=False)
+
+
+def test_two_names_of_one_setting_are_refused(tmp_path: Path) -> None:
+    error = _fails(_write(tmp_path, "database:\n  url: postgres://a\n  connection_string: postgres://b\n"))
+    assert error.code == "CHM0518"
+    assert "`database.connection_string` says the same as `database.url`" in error.message
 
 
 @pytest.mark.parametrize("line", ['DATABASE_URL="postgres://a:secret@h/d', "DATABASE_URL: postgres://a:secret@h/d"])
