@@ -252,7 +252,7 @@ def _expand(paths: Iterable[Path], root: Path) -> Iterator[Path]:
 
 def _is_wanted(file: Path) -> bool:
     # A link to nothing may have led to a directory.
-    is_named = file.name.endswith(SCHEMA_SUFFIXES) or (file.is_symlink() and not file.exists())
+    is_named = file.name.lower().endswith(SCHEMA_SUFFIXES) or (file.is_symlink() and not file.exists())
     return is_named and not file.name.startswith(".")
 
 

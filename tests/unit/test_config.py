@@ -85,6 +85,8 @@ def test_schema_files_by_default(tmp_path: Path) -> None:
         "schema.cham",
         "schemas/b.cham",
         "schemas/deep/a.sql",
+        "schemas/deep/V.SQL",
+        "schemas/.hidden.cham",
         "schemas/.b.cham.swp",
         "schemas/x.txt",
         "o.cham",
@@ -92,7 +94,7 @@ def test_schema_files_by_default(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     files = [path.relative_to(tmp_path).as_posix() for path in find_project(tmp_path).schema_files()]
-    assert files == ["schema.cham", "schemas/b.cham", "schemas/deep/a.sql"]
+    assert files == ["schema.cham", "schemas/b.cham", "schemas/deep/V.SQL", "schemas/deep/a.sql"]
 
 
 def test_configured_schema_files_are_listed_once(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ def command(app: App, files: tuple[Path, ...], check: bool) -> int:
     from chameleondb import disk
     from chameleondb.formatter import reformat
 
-    if any(file.suffix == ".sql" for file in files):
+    if any(file.suffix.lower() == ".sql" for file in files):
         raise usage_error(".sql files have no style of ours", hint="name .cham files only")
     # All are formatted before the first is written: one broken file leaves the others as they are.
-    paths = files or tuple(file for file in app.project.schema_files() if file.suffix != ".sql")
+    paths = files or tuple(file for file in app.project.schema_files() if file.suffix.lower() != ".sql")
     sources = [(path, read_files(app, (path,))[0]) for path in paths]
     done = [(path, source, reformat(source)) for path, source in sources]
     changed = [(path, source, text) for path, source, text in done if text != source.text]

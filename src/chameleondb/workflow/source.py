@@ -139,7 +139,7 @@ def parse_all(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[list
     trees: list[Tree] = []
     blocks: list[SqlBlock] = []
     for source in sources:
-        if source.name.endswith(".sql"):
+        if source.name.lower().endswith(".sql"):
             blocks += [SqlBlock(text, span) for text, span in sql.statements(source, diagnostics)]
             continue
         tree = parse(source, grammar(), diagnostics)
