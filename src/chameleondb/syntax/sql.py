@@ -49,6 +49,10 @@ def statements(
     """Yield each statement without its semicolon, and its place; mistakes go to `diagnostics`."""
     text = source.text
     end = len(text) if end is None else end
+    if (at := text.find("\0", start, end)) >= 0:  # the server would be sent what stands before it
+        message = "the file contains a NUL character"
+        diagnostics.error("CHM0112", message, Span(source, at, at + 1), help="SQL is text without it")
+        return
     at = start + (1 if text.startswith("\ufeff", start) else 0)
     state = _State()
     last = at

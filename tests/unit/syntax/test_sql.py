@@ -34,6 +34,10 @@ def test_what_does_not_end_a_statement(statement: str) -> None:
     assert _split(f"{statement};\nSELECT 2;;") == ([statement, "SELECT 2"], [])
 
 
+def test_nothing_is_cut_off_at_a_nul() -> None:
+    assert _split("CREATE VIEW v AS SELECT 1 AS x\0 WHERE false") == ([], ["CHM0112"])
+
+
 def test_comments_before_a_statement_are_not_part_of_it() -> None:
     assert _split("-- a\n/* b */ SELECT 1 -- c") == (["SELECT 1"], [])
 
