@@ -60,6 +60,7 @@ def test_nothing_there_yet(project: Path) -> None:
     done = _run("db", "status")
     assert (done.returncode, done.stdout) == (0, "")
     assert "chameleon db start" in done.stderr
+    assert "chameleon db start other" in _run("db", "url", "other").stderr
     assert list(project.iterdir()) == []
 
 

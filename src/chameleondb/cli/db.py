@@ -69,7 +69,7 @@ def url_command(app: App, name: str | None) -> None:
     """Print the URL of a server, for other programs; it answers while the server runs."""
     chosen = _chosen(app, name)
     if not chosen.is_running():
-        app.out.note("it does not run now: chameleon db start")
+        app.out.note(f"it does not run now: chameleon db start {name or ''}".rstrip())
     _show_url(app, chosen)
 
 
