@@ -168,6 +168,26 @@ OTHER_WORDS = {
         EVENT + "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION seen()",
         EVENT + "CREATE EVENT TRIGGER watch ON sql_drop EXECUTE FUNCTION seen()",
     ),
+    "event trigger: state": (
+        EVENT + "CREATE EVENT TRIGGER watch ON sql_drop EXECUTE FUNCTION seen()",
+        EVENT + "CREATE EVENT TRIGGER watch ON sql_drop EXECUTE FUNCTION seen(); ALTER EVENT TRIGGER watch DISABLE",
+    ),
+    "view: options": (
+        "CREATE VIEW names AS SELECT name FROM users",
+        "CREATE VIEW names WITH (security_invoker = true) AS SELECT name FROM users",
+    ),
+    "materialized view: options": (
+        "CREATE MATERIALIZED VIEW names AS SELECT name FROM users",
+        "CREATE MATERIALIZED VIEW names WITH (fillfactor = 70) AS SELECT name FROM users",
+    ),
+    "table: options": (
+        PARTITIONED + "CREATE TABLE m1 PARTITION OF m DEFAULT",
+        PARTITIONED + "CREATE TABLE m1 PARTITION OF m DEFAULT WITH (fillfactor = 70)",
+    ),
+    "statistics object: target": (
+        "CREATE STATISTICS alike ON id, name FROM users",
+        "CREATE STATISTICS alike ON id, name FROM users; ALTER STATISTICS alike SET STATISTICS 50",
+    ),
     "publication": ("CREATE PUBLICATION news FOR TABLE users", "CREATE PUBLICATION news FOR TABLE users (id)"),
     "publication: options": (
         "CREATE PUBLICATION news FOR TABLE users",
@@ -177,6 +197,10 @@ OTHER_WORDS = {
     "foreign table": (
         WRAPPER + "CREATE FOREIGN TABLE far_users (id int) SERVER there",
         WRAPPER + "CREATE FOREIGN TABLE far_users (id int) SERVER there OPTIONS (name 'people')",
+    ),
+    "foreign table: options of a column": (
+        WRAPPER + "CREATE FOREIGN TABLE far_users (id int) SERVER there",
+        WRAPPER + "CREATE FOREIGN TABLE far_users (id int OPTIONS (name 'no')) SERVER there",
     ),
     "text search configuration": (
         "CREATE TEXT SEARCH CONFIGURATION ours (COPY = simple)",

@@ -16,14 +16,14 @@ _FUNCTION = """
 
 # Of tables, what they do not have from their parents; the order of columns means nothing.
 _RELATION = """
-    SELECT CASE
+    SELECT pg_catalog.concat_ws(' ', CASE
          WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid)
          WHEN c.relkind IN ('r', 'p', 'f') THEN pg_catalog.concat_ws(' ', c.relkind, c.relpersistence,
              (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', pg_catalog.quote_ident(a.attname),
                          pg_catalog.format_type(a.atttypid, a.atttypmod),
                          CASE WHEN a.attcollation <> y.typcollation THEN a.attcollation::regcollation END,
                          pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULLIF(a.attgenerated, ''),
-                         NULLIF(a.attidentity, ''), CASE WHEN a.attnotnull THEN 'NOT NULL' END),
+                         NULLIF(a.attidentity, ''), CASE WHEN a.attnotnull THEN 'NOT NULL' END, a.attfdwoptions),
                          ', ' ORDER BY a.attname)
                 FROM pg_catalog.pg_attribute a
                 JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
@@ -36,7 +36,7 @@ _RELATION = """
              (SELECT pg_catalog.concat_ws(' ', s.srvname, t.ftoptions)
                 FROM pg_catalog.pg_foreign_table t JOIN pg_catalog.pg_foreign_server s ON s.oid = t.ftserver
                WHERE t.ftrelid = c.oid))
-         END
+         END, (SELECT 'WITH ' || pg_catalog.string_agg(r, ', ' ORDER BY r) FROM unnest(c.reloptions) r))
       FROM pg_catalog.pg_class c WHERE c.oid = o.objid"""
 
 _POLICY = """
@@ -124,7 +124,9 @@ _PRINTERS = {
     "pg_rewrite": "SELECT pg_catalog.pg_get_ruledef(o.objid)",
     "pg_policy": _POLICY,
     "pg_type": _TYPE,
-    "pg_statistic_ext": "SELECT pg_catalog.pg_get_statisticsobjdef(o.objid)",
+    "pg_statistic_ext": _row(
+        "pg_statistic_ext", "pg_catalog.pg_get_statisticsobjdef(c.oid)", "NULLIF(c.stxstattarget, -1)"
+    ),
     "pg_operator": _OPERATOR,
     "pg_opclass": _OPERATOR_CLASS,
     "pg_publication": _PUBLICATION,
@@ -135,7 +137,9 @@ _PRINTERS = {
         "pg_collation", "pg_catalog.to_jsonb(c) - 'oid' - 'collnamespace' - 'collowner' - 'collversion'"
     ),
     "pg_cast": _row("pg_cast", "c.castfunc::regprocedure", "c.castcontext", "c.castmethod"),
-    "pg_event_trigger": _row("pg_event_trigger", "c.evtevent", "c.evtfoid::regprocedure", "c.evttags"),
+    "pg_event_trigger": _row(
+        "pg_event_trigger", "c.evtevent", "c.evtfoid::regprocedure", "c.evttags", "NULLIF(c.evtenabled, 'O')"
+    ),
     "pg_foreign_data_wrapper": _row(
         "pg_foreign_data_wrapper", "c.fdwhandler::regproc", "c.fdwvalidator::regproc", "c.fdwoptions"
     ),
