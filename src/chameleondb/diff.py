@@ -21,7 +21,7 @@ from chameleondb.kind import Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
 from chameleondb.model.schema import Object, Schema
-from chameleondb.names import Identity
+from chameleondb.names import Identity, comment, commented
 from chameleondb.renames import Rename, declared_renames, follow_all, names_in, order_renames
 from chameleondb.steps import Hazard, HazardName, Step
 
@@ -154,6 +154,8 @@ def present_name(identity: Identity, source: Schema, former: Mapping[Identity, I
     """Return what something of the renamed `source` is called in the database: its table may be renamed, or moved."""
     if identity in former:
         return former[identity]
+    if identity.space == "comment":
+        return comment(present_name(commented(identity), source, former, kinds))
     if identity.space in ("column", "constraint") and identity.table in former:
         return Identity(identity.space, (*former[identity.table].path, identity.name))
     obj = source.get(identity)

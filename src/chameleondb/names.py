@@ -66,7 +66,7 @@ class Identity(NamedTuple):
 
     def __str__(self) -> str:
         if self.space == "comment":
-            return str(Identity(self.path[0], self.path[1:]))
+            return str(commented(self))
         parts = self.path[1:] if len(self.path) > 1 and self.path[0] == DEFAULT_NAMESPACE else self.path
         return ".".join(parts)
 
@@ -104,6 +104,11 @@ def label(enum: Identity, text: str) -> Identity:
 def comment(target: Identity) -> Identity:
     """Return the identity of the comment on `target`."""
     return Identity("comment", (target.space, *target.path))
+
+
+def commented(identity: Identity) -> Identity:
+    """Return what a comment is on: the inverse of `comment`."""
+    return Identity(identity.path[0], identity.path[1:])
 
 
 def former_places(identity: Identity, name: str) -> Iterable[Identity]:

@@ -147,7 +147,8 @@ def _objects(db: Database) -> dict[Identity, Object]:
         return dict(read_schema(connection, KINDS).objects)
 
 
-def _check(cluster: Cluster, one: str, other: str, small_table_bytes: int) -> None:
+def check_there_and_back(cluster: Cluster, one: str, other: str, small_table_bytes: int) -> None:
+    """Migrate from one schema to another and back, and see that each is what a database built directly is."""
     databases = Databases(cluster)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -175,13 +176,13 @@ CALM = settings(
 @CALM
 @given(one=schemas(), other=schemas())
 def test_any_schema_becomes_any_other_and_goes_back(cluster: Cluster, one: str, other: str) -> None:
-    _check(cluster, one, other, SMALL_TABLE_BYTES_DEFAULT)
+    check_there_and_back(cluster, one, other, SMALL_TABLE_BYTES_DEFAULT)
 
 
 @CALM
 @given(one=schemas(), other=schemas())
 def test_and_so_does_any_online(cluster: Cluster, one: str, other: str) -> None:
-    _check(cluster, one, other, small_table_bytes=-1)  # the empty tables are large, too
+    check_there_and_back(cluster, one, other, small_table_bytes=-1)  # the empty tables are large, too
 
 
 @CALM
