@@ -145,15 +145,19 @@ def conversion(old: str, new: str) -> Conversion:
         return Conversion(lossy="duplicate keys, key order and white space of json are not kept", casts=("jsonb",))
     if (a, b) == ("jsonb", "json"):
         return Conversion(may_fail=False, casts=("json",))
-    if a in _EXACT and new.endswith(".citext"):  # which only compares in another way
-        return Conversion(casts=(new,))
     if a in _STRINGS:
-        casts = (new,) if a in _EXACT else ("text", new)  # without the blanks that pad it
-        return Conversion(casts=casts, lossy=f"text that {new} spells differently is not kept as it was")
+        return _from_text(a, new)
     if own_name(old) and own_name(new):
         text = "text[]" if is_array(new) else "text"
         return Conversion(casts=(text, new), lossy=f"{old} values are converted to {new} by way of their text")
     return Conversion(lossy=f"{old} values are converted to {new}", casts=(new,))
+
+
+def _from_text(a: str, new: str) -> Conversion:
+    if a in _EXACT and new.endswith(".citext"):  # which only compares in another way
+        return Conversion(casts=(new,))
+    unpadded = () if a in _EXACT else ("text",)
+    return Conversion(casts=(*unpadded, new), lossy=f"text that {new} spells differently is not kept as it was")
 
 
 def _strings(a: str, a_mod: tuple[int, ...], b: str, b_mod: tuple[int, ...]) -> Conversion:
