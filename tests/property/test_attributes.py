@@ -13,7 +13,7 @@ TABLES = ("User", "Post")
 HEADS = ("", "with (fillfactor = 70)", "with (fillfactor = 80, autovacuum_enabled = false)", "replica identity full")
 TEXTS = ("string", "string(20)", "char(8)")
 NUMBERS = ("int", "bigint", "smallint", "decimal(10, 2)")
-COUNTING = ("", "(start 5 increment 2)", "(cache 7 cycle)", "(min 0 max 999)", "(increment -1 min -50 max 200)")
+COUNTING = ("", "(start 5 increment 2)", "(cache 7 cycle)", "(max 999)", "(cycle)")
 OF_TEXTS = {
     "collation": ("", 'collate "C"', 'collate "POSIX"'),
     "storage": ("", "storage external", "storage main", "storage plain"),
