@@ -28,6 +28,11 @@ SCHEMA_SUFFIXES = (".cham", ".sql")
 EMBEDDED_URL = "embedded"
 
 
+def is_sql(name: str) -> bool:
+    """Whether a schema file of that name holds statements in PostgreSQL's words."""
+    return name.lower().endswith(".sql")
+
+
 @frozen(kw_only=True)
 class Settings:
     """What a configuration file can set. Durations in seconds, sizes in bytes."""

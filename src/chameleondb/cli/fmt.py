@@ -24,12 +24,13 @@ def command(app: App, files: tuple[Path, ...], check: bool) -> int:
     and SQL stay as they are.
     """
     from chameleondb import disk
+    from chameleondb.config import is_sql
     from chameleondb.formatter import reformat
 
-    if any(file.suffix.lower() == ".sql" for file in files):
+    if any(is_sql(file.name) for file in files):
         raise usage_error(".sql files have no style of ours", hint="name .cham files only")
     # All are formatted before the first is written: one broken file leaves the others as they are.
-    paths = files or tuple(file for file in app.project.schema_files() if file.suffix.lower() != ".sql")
+    paths = files or tuple(file for file in app.project.schema_files() if not is_sql(file.name))
     sources = [(path, read_files(app, (path,))[0]) for path in paths]
     done = [(path, source, reformat(source)) for path, source in sources]
     changed = [(path, source, text) for path, source, text in done if text != source.text]

@@ -204,8 +204,10 @@ def known_units(
         text = telling(unit.objects)
         own[unit.key] = sha256(text)
         old = said.get(unit.key)
-        is_same = old is not None and old.own == own[unit.key]
-        near[unit.key] = old.near if old and is_same else tuple(sorted(references.near(unit, text)))
+        if old is not None and old.own == own[unit.key]:
+            near[unit.key] = old.near
+        else:
+            near[unit.key] = tuple(sorted(references.near(unit, text)))
     units = {}
     for key, others in near.items():
         parts = [str(major), blocks, own[key], *(own[k] for k in others)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chameleondb.canonical import sha256
 from chameleondb.checker import check
+from chameleondb.config import is_sql
 from chameleondb.diagnostics import Diagnostic, Diagnostics, Source, Span
 from chameleondb.errors import UsageError
 from chameleondb.frozen import frozen
@@ -139,7 +140,7 @@ def parse_all(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[list
     trees: list[Tree] = []
     blocks: list[SqlBlock] = []
     for source in sources:
-        if source.name.lower().endswith(".sql"):
+        if is_sql(source.name):
             blocks += [SqlBlock(text, span) for text, span in sql.statements(source, diagnostics)]
             continue
         tree = parse(source, grammar(), diagnostics)

@@ -21,7 +21,7 @@ def set_storage(old: Column, new: Column, context: Context) -> list[Step]:
     if is_retyped(old, new):
         return []
     if new.storage:
-        return [alter_step(new, f"SET STORAGE {new.storage.upper()}")]
+        return store_as_said(new, compressed=False)
     if context.facts.server_version >= 160000:
         return [alter_step(new, "SET STORAGE DEFAULT")]
     return [alter_step(new, f"SET STORAGE {types.default_storage(new.type)}")]
