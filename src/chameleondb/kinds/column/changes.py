@@ -147,6 +147,7 @@ def _add_column(obj: Column, context: Context, effort: Effort) -> Step:
 
 def _fill(obj: Column, expression: str, context: Context, *, batched: bool = True) -> Step:
     """Fill the column of existing rows; in batches that commit one by one where the table is large."""
+    _refuse_moving_sources(obj, expression, context)
     table, name = qualified(obj.id.path[:2]), quote(obj.id.name)
     update = f"UPDATE {table} SET {name} = ({expression}) WHERE {name} IS NULL"
     hazards = _fires(obj, context)
@@ -200,6 +201,7 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
     if new.collation:
         action += f" COLLATE {new.collation}"
     if using is not None:
+        _refuse_moving_sources(new, using, context)
         action += f" USING ({using})"
     elif change.casts:
         action += f" USING {'::'.join((quote(new.id.name), *change.casts))}"
@@ -217,6 +219,24 @@ def _retype(old: Column, new: Column, context: Context) -> list[Step]:
         if new.default is not None:
             steps.append(alter_step(new, f"SET DEFAULT {new.default}"))
     return steps
+
+
+def _refuse_moving_sources(obj: Column, expression: str, context: Context) -> None:
+    """Refuse to read, for values of this column, what the same plan may have made another value by then.
+
+    Raises:
+        PlanError: CHM1017.
+    """
+    for other in column_words(obj.id.table, expression):
+        old, new = context.source.get(other), context.target.get(other)
+        if other == obj.id or not isinstance(old, Column) or not isinstance(new, Column):
+            continue
+        if is_retyped(old, new) and (context.hint(other).using or types.conversion(old.type, new.type).lossy):
+            raise PlanError(
+                "CHM1017",
+                f"the values of {obj.id} are made from {other.name}, whose own values change in the same plan",
+                hint="change one of the two first, apply that, then change the other",
+            )
 
 
 def _unsettles(old: Column, new: Column, _context: Context) -> list[Identity]:
