@@ -120,6 +120,20 @@ def test_what_differs_is_told_and_pending(database: str, tmp_path: Path) -> None
         assert change.preview.pending
 
 
+def test_what_a_relation_of_a_block_has_beyond_it_is_reported(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    counts = "CREATE MATERIALIZED VIEW counts AS SELECT id AS n FROM users; CREATE INDEX said ON counts (n);"
+    schema = f'entity User {{ id: int primary }} sql """ {counts} {PARTITIONED} """'
+    db.migrate(schema)
+    db.execute("CREATE INDEX by_hand ON counts (n DESC); ALTER TABLE m ADD CONSTRAINT few CHECK (n < 9)")
+    with planned(database, schema, tmp_path) as change:
+        assert not change.preview.pending
+        assert [f"{u.type} {u.identity}" for u in change.preview.plan.unmodelled] == [
+            "index public.by_hand: CREATE INDEX by_hand ON public.counts USING btree (n DESC)",
+            "constraint few on public.m: CHECK ((n < 9))",
+        ]
+
+
 PLUS = "CREATE FUNCTION plus(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2'; "
 EVENT = "CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$; "
 PARTITIONED = "CREATE TABLE m (at date NOT NULL, n int) PARTITION BY RANGE (at); "

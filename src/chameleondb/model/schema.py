@@ -6,7 +6,7 @@ fields and are written once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -32,7 +32,7 @@ class Unmodelled:
     type: str  # PostgreSQL's word, e.g. "trigger"
     identity: str  # pg_identify_object's text
     definition: str = ""  # what it is, in words that are equal where two of them are alike; empty where nobody knows
-    parts: tuple[str, ...] = ()  # what it has of its own, such as a table's constraints
+    parts: tuple[str, ...] = ()  # what it has of its own: "constraint …", "index …"
 
     @property
     def statement(self) -> str | None:
@@ -46,6 +46,12 @@ class Unmodelled:
     def covers(self, said: Unmodelled) -> bool:
         """Whether it is what is said, perhaps with parts that nobody speaks of."""
         return self.definition == said.definition and set(said.parts) <= set(self.parts)
+
+    def beyond(self, said: Unmodelled) -> Iterator[Unmodelled]:
+        """Yield the parts that nobody speaks of."""
+        for part in sorted(set(self.parts).difference(said.parts)):
+            word, _, identity = part.partition(" ")
+            yield Unmodelled(word, identity)
 
     @property
     def key(self) -> tuple[str, str]:

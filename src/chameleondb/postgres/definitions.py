@@ -163,10 +163,13 @@ def definition(server_version: int) -> str:
 
 
 PARTS = """CASE WHEN o.catalog = 'pg_class' THEN ARRAY(
-         SELECT k.conname || ' ' || pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k
+         SELECT pg_catalog.format('constraint %%I on %%s: %%s', k.conname, k.conrelid::regclass,
+                                  pg_catalog.pg_get_constraintdef(k.oid))
+           FROM pg_catalog.pg_constraint k
           WHERE k.conrelid = o.objid AND k.contype IN ('p', 'u', 'x', 'c', 'f') AND k.conislocal
          UNION ALL
-         SELECT pg_catalog.pg_get_indexdef(x.indexrelid) FROM pg_catalog.pg_index x
+         SELECT pg_catalog.format('index %%s: %%s', x.indexrelid::regclass, pg_catalog.pg_get_indexdef(x.indexrelid))
+           FROM pg_catalog.pg_index x
           WHERE x.indrelid = o.objid
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.indexrelid)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k

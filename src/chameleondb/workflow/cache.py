@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from chameleondb import __version__, disk
 from chameleondb.canonical import canonical_json
 
-_FORMAT = f"chameleon.elaborated/4 {__version__}"
+_FORMAT = f"chameleon.elaborated/5 {__version__}"
 DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError)
 """What reading raises where a file is missing, or this release did not write it, or not to its end."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -152,13 +152,22 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     difference, facts = compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     _require_free(difference.changes, source)
     plan = make_plan(difference, desired.schema, KIND_OF, facts, _rounds(desired, source))
-    ours = {key for made in desired.blocks for key in made.keys}
     lost = {companion.key for companion in facts.lost}
     return replace(
         plan,
         notes=(*plan.notes, *_unknown(connection, head)),
-        unmodelled=tuple(u for u in source.unmodelled if u.key not in ours and u.key not in lost),
+        unmodelled=tuple(u for u in _unsaid(source, desired) if u.key not in lost),
     )
+
+
+def _unsaid(source: Schema, desired: Desired) -> Iterator[Unmodelled]:
+    """Yield the unmodelled objects that no statement makes, and what the others have beyond what is said."""
+    ours = {key for made in desired.blocks for key in made.keys}
+    yield from (u for u in source.unmodelled if u.key not in ours)
+    said = {u.key: u for u in desired.schema.unmodelled if u.key in ours}
+    for obj in source.unmodelled:
+        if obj.key in said:
+            yield from obj.beyond(said[obj.key])
 
 
 _IN_THE_WAY = {
