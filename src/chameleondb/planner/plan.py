@@ -87,7 +87,7 @@ class Plan:
             flags = tuple(f"--allow {shlex.quote(key)}" for key in missing)
             what = "; ".join(h.detail for h in self.hazards if h.key in missing)
             raise ConsentNeeded(
-                f"the plan destroys data and needs consent by name: {what}",
+                f"the plan needs consent by name: {what}",
                 flags,
                 hint="; ".join((f"if that is meant, add {' '.join(flags)}", *rename_hints(self.likely))),
             )
