@@ -41,6 +41,11 @@ DATABASES = {
         CREATE TABLE a_copy (LIKE t INCLUDING ALL); CREATE TABLE z_copy (LIKE t);
         ALTER TABLE z_copy ALTER b DROP NOT NULL; CREATE TABLE check_ (b text);
         ALTER TABLE check_ ADD CONSTRAINT t_b_not_null CHECK (b IS NOT NULL)""",
+    "numbers that the server quotes": """
+        CREATE TABLE t (a int DEFAULT -1, b smallint DEFAULT -1, c bigint DEFAULT '-1', d int DEFAULT -2147483648,
+            e bigint DEFAULT -2147483649, f bigint DEFAULT 9223372036854775807, g numeric DEFAULT -9223372036854775809,
+            h numeric(5,2) DEFAULT -1.50, i numeric DEFAULT '-1', j float8 DEFAULT -0.5, k numeric DEFAULT '-007',
+            l text DEFAULT '-1', m bigint DEFAULT -9223372036854775808, n numeric DEFAULT -1e30)""",
     "types that the server keeps for itself": "CREATE TABLE t (a gtsvector, b pg_node_tree, c pg_mcv_list)",
 }
 

@@ -80,6 +80,24 @@ def test_typed_string_defaults_are_plain() -> None:
     assert 'a: string default "it\'s",' in print_schema(schema)
 
 
+@pytest.mark.parametrize(
+    ("default", "printed"),
+    [
+        ("'-1'::integer", "-1"),
+        ("'-1'::bigint", '"-1"'),
+        ("'-2147483648'::integer", "-2147483648"),
+        ("'2147483648'::bigint", "2147483648"),
+        ("'9223372036854775808'::numeric", "9223372036854775808"),
+        ("'-1.50'::numeric", "-1.50"),
+        ("'-1'::numeric", "('-1'::numeric)"),
+        ("'-01'::integer", "('-01'::integer)"),
+    ],
+)
+def test_a_number_is_plain_where_it_means_the_same(default: str, printed: str) -> None:
+    text = print_schema(_schema(Column(id=column(USERS, "a"), type="bigint", default=default)))
+    assert f"a: bigint? default {printed}," in text
+
+
 def test_what_looks_like_an_empty_array_is_one_only_of_arrays() -> None:
     empty = {"a": "text[]", "j": "jsonb"}
     text = print_schema(

@@ -255,6 +255,9 @@ def _finish(scope: Scope) -> None:
 # --- printing ---
 
 _PLAIN_DEFAULT = re.compile(r"-?\d+(?:\.\d+)?\Z|true\Z|false\Z|\w+\(\)\Z")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?\Z")
+_INTEGERS = (("integer", 31), ("bigint", 63))  # what PostgreSQL tries for a number without a point, with their bits
+_LONGEST_BIGINT = len(str(-(2**63)))
 _TYPED_STRING = re.compile(r"'((?:[^']|'')*)'::([\w\s\".]+(?:\[\])?)\Z")
 
 
@@ -270,11 +273,21 @@ def _default_text(obj: Column) -> str:
     if default == f"'{{}}'::{obj.type}" and obj.type.endswith("[]"):
         return "[]"
     typed = _TYPED_STRING.match(default)
+    if typed and _NUMBER.match(typed[1]) and typed[2] == _type_of_number(typed[1]):
+        return typed[1]
     if typed and typed[2] == obj.type.partition("(")[0] and not obj.type.endswith("[]"):
         text = typed[1].replace("''", "'")
         if literal(text) == f"'{typed[1]}'":
             return enquote(text)
     return f"({default})"
+
+
+def _type_of_number(text: str) -> str:
+    """Return the type of a bare number; PostgreSQL prints a negative or large one as a text of that type."""
+    if "." in text or len(text) > _LONGEST_BIGINT:
+        return "numeric"
+    number = int(text)
+    return next((name for name, bits in _INTEGERS if -(2**bits) <= number < 2**bits), "numeric")
 
 
 def _words(obj: Column, is_serial: bool) -> list[str]:
