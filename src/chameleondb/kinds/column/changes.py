@@ -231,10 +231,13 @@ def _refuse_moving_sources(obj: Column, expression: str, context: Context) -> No
         old, new = context.source.get(other), context.target.get(other)
         if other == obj.id or not isinstance(old, Column) or not isinstance(new, Column):
             continue
-        if is_retyped(old, new) and (context.hint(other).using or types.conversion(old.type, new.type).lossy):
+        if not is_retyped(old, new):
+            continue
+        by = "its own using (…)" if context.hint(other).using else types.conversion(old.type, new.type).lossy
+        if by:
             raise PlanError(
                 "CHM1017",
-                f"the values of {obj.id} are made from {other.name}, whose own values change in the same plan",
+                f"the values of {obj.id} are made from {other.name}, which changes in the same plan: {by}",
                 hint="change one of the two first, apply that, then change the other",
             )
 
