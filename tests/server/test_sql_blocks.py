@@ -482,6 +482,36 @@ def test_what_others_hold_on_to_is_known_before_anything_runs(how: str, database
         db.migrate(after)
 
 
+DEPENDING = {
+    "type public.pair": "CREATE TYPE pair AS (s state, n int)",
+    "type public.states": "CREATE TYPE states AS RANGE (subtype = state)",
+    "type public.mine": "CREATE DOMAIN mine AS state[]",
+    "cast (public.state AS integer)": "CREATE CAST (state AS int) WITH INOUT",
+    "function public.f(public.state)": "CREATE FUNCTION f(state) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "table public.parts": "CREATE TABLE parts (s state) PARTITION BY LIST (s)",
+    "function public.g()": "CREATE FUNCTION g() RETURNS SETOF users LANGUAGE sql AS 'SELECT * FROM users'",
+}
+
+
+@pytest.mark.parametrize("what", DEPENDING)
+def test_what_depends_on_a_type_is_known_before_anything_runs(what: str, database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate("enum State { a, b }\nentity User { id: int primary, s: State }" + KEPT)
+    db.execute(DEPENDING[what])
+    with pytest.raises(PlanError) as caught, planned(database, "enum State { b, a }" + KEPT, tmp_path):
+        pass
+    assert caught.value.code == "CHM1018"
+    of_rows = "users cannot be dropped" if "g()" in what else "state cannot be made anew"
+    assert caught.value.message == f"{of_rows}: {what} depends on it"
+
+
+def test_what_goes_with_its_table_does_not_keep_a_type(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.migrate("enum State { a, b }\nentity User { id: int primary, s: State }" + KEPT)
+    db.execute("CREATE POLICY few ON users USING (s = 'a')", "INSERT INTO users VALUES (1, 'a')")
+    db.migrate(KEPT)
+
+
 def test_a_key_changes_its_type_under_a_table_that_nobody_declared(database: str, tmp_path: Path) -> None:
     db = Database(database, tmp_path)
     db.migrate("entity User { id: int primary }")

@@ -1,10 +1,10 @@
-"""What views, functions and policies over some tables use besides these: without that, no copy of them can be made."""
+"""What no kind models and depends on tables and types: it may be in the way of a change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chameleondb.names import Identity, relation
+from chameleondb.names import Identity, relation, spelled
 from chameleondb.postgres.session import Connection, translated
 
 # Upwards from the tables to whatever is made over them, be it over several views; then down to what all that uses. A
@@ -39,8 +39,38 @@ _BESIDE = """
 
 
 def read_beside(connection: Connection, relations: Iterable[Identity]) -> frozenset[Identity]:
-    """Return these relations, and the tables and sequences that are used by what uses them. Raises: DatabaseError."""
+    """Return these relations, and the tables and sequences that are used by what uses them.
+
+    Without these, no copy of views, functions and policies over the relations can be made. Raises: DatabaseError.
+    """
     paths = [identity.path for identity in relations]
     with translated():
         rows = connection.execute(_BESIDE.encode(), [[schema for schema, _ in paths], [name for _, name in paths]])
         return frozenset(relation(schema, name) for schema, name in rows)
+
+
+# Of types, rows of tables and arrays of both. A composite type depends by its columns, and is known as a type.
+_USERS = """
+    SELECT w.number, i.type, i.identity
+      FROM unnest(%s::text[]) WITH ORDINALITY w (name, number)
+      JOIN pg_catalog.pg_type t ON t.oid = pg_catalog.to_regtype(w.name)
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_type'::regclass
+                                 AND d.refobjid IN (t.oid, t.typarray) AND d.deptype IN ('n', 'a')
+      LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
+                                     AND c.relkind = 'c'
+     CROSS JOIN LATERAL pg_catalog.pg_identify_object(
+               CASE WHEN c.oid IS NULL THEN d.classid ELSE 'pg_catalog.pg_type'::regclass END,
+               coalesce(c.reltype, d.objid), 0) i
+     GROUP BY 1, 2, 3
+     ORDER BY 1, 2, 3"""
+
+
+def read_users(connection: Connection, types: Iterable[Identity]) -> tuple[tuple[Identity, str, str], ...]:
+    """Return what depends on types, or on tables as types: each with PostgreSQL's word and its text for the object.
+
+    Raises: DatabaseError.
+    """
+    sought = list(types)
+    with translated():
+        rows = connection.execute(_USERS.encode(), [[spelled(i.path) for i in sought]]).fetchall()
+    return tuple((sought[number - 1], word, identity) for number, word, identity in rows)

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from chameleondb.diff import Action, Difference, difference_of, pair, present_name
+from chameleondb.errors import PlanError
 from chameleondb.kind import Context
 from chameleondb.kinds import KIND_OF
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Companion, Facts
 from chameleondb.model.schema import Schema
 from chameleondb.names import Identity
+from chameleondb.postgres.dependents import read_users
 from chameleondb.postgres.facts import read_companions, read_facts, read_members
 from chameleondb.postgres.ledger import Version
 from chameleondb.postgres.losses import read_forgotten, read_losses
@@ -60,7 +62,30 @@ def compare(
         gone=gone,
         mentions=read_mentions(connection, {**_unnamed_hereafter(difference), **pairing.named_anew}),
     )
+    _require_unused(connection, difference, source, facts)
     return difference_with(facts), facts
+
+
+def _require_unused(connection: Connection, difference: Difference, source: Schema, facts: Facts) -> None:
+    """Refuse to drop, for good or to make it anew, a type that something unmodelled depends on.
+
+    Raises: PlanError CHM1018, since PostgreSQL would refuse it, too.
+    """
+    present = _present(difference)
+    steps = [step for change in difference.changes for step in change.steps]
+    anew = {i for step in steps for i in step.rebuilds if i.space == "type"}
+    gone = {i for step in steps for i in step.drops if i.space in ("type", "relation")}
+    types = {present(i): i for i in sorted(anew | gone)}
+    stays = {u.key for u in source.unmodelled}.difference(c.key for c in facts.lost)
+    users = read_users(connection, types) if types and stays else ()
+    for old, word, identity in users:
+        if (word, identity) in stays:
+            how = "made anew" if types[old] in anew else "dropped"
+            raise PlanError(
+                "CHM1018",
+                f"{old} cannot be {how}: {word} {identity} depends on it",
+                hint="change or drop what depends on it first, then put it back",
+            )
 
 
 def _present(difference: Difference) -> Callable[[Identity], Identity]:
