@@ -82,7 +82,14 @@ def storage(cursor: Cursor) -> tuple[str, Any]:
 
 def parameters(cursor: Cursor) -> tuple[str, ...]:
     """What follows ``with``."""
-    return tuple(sorted(_parameter(part) for part, _ in cursor.raw_list("after `with`")))
+    parts = cursor.raw_list("after `with`")
+    for part, span in parts:
+        if not _PARAMETER.match(part):
+            cursor.fail("this is no parameter", code="CHM0120", span=span, help="write name = value: fillfactor = 70")
+    return tuple(sorted(_parameter(part) for part, _ in parts))
+
+
+_PARAMETER = re.compile(r"""[\w."]+\s*(?:=\s*(?:(?:U&)?'(?:[^']|'')*'|[^\s{}']+))?\Z""")
 
 
 def _parameter(text: str) -> str:

@@ -66,6 +66,8 @@ from .schema_text import codes, loaded, marked, mistakes
         ),
         ("enum A was T { a }\nenum B was T { a }", "CHM0210", "B", "only one"),
         ("sequence a was t\nsequence b was t", "CHM0210", "b", "only one"),
+        ("entity User with ({) { id: int primary }", "CHM0120", "{", "name = value"),
+        ("entity User { id: int primary, index (id) with (fillfactor 70) }", "CHM0120", "fillfactor 70", "= value"),
         ("entity User { id: int primary }\0", "CHM0112", "\0", "UTF-8"),
         ("entity User { id: int primary }\ud800", "CHM0112", "\ud800", "UTF-8"),
         ('sql """ COPY t FROM STDIN; """', "CHM0115", "COPY t FROM STDIN", "data"),
