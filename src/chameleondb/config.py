@@ -301,6 +301,8 @@ def _configured_project(root: Path, file: Path, entries: tuple[Entry, ...]) -> P
             settings = replace(settings, **{name: decode(entry)})
         elif _WITHOUT_EFFECT.fullmatch(entry.key):
             idle.append(entry.key)
+        elif below := [key for key in _KEYS if key.startswith(f"{entry.key}.")]:
+            notes.append(f"{entry.place}: `{entry.key}` says nothing by itself; its settings are {', '.join(below)}")
         else:
             near = closest(entry.key, _KEYS)
             advice = f"; did you mean `{near}`?" if near else ""

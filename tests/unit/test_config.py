@@ -224,6 +224,12 @@ def test_an_unknown_key_is_a_warning_with_its_place(tmp_path: Path) -> None:
     assert project.notes == (f"{tmp_path / CONFIG_FILE}:2:3: unknown key `schema.pahts`; did you mean `schema.paths`?",)
 
 
+def test_a_section_that_is_left_empty_names_its_settings(tmp_path: Path) -> None:
+    project = find_project(_write(tmp_path, "schema:\n"))
+    place = f"{tmp_path / CONFIG_FILE}:1:1"
+    assert project.notes == (f"{place}: `schema` says nothing by itself; its settings are schema.paths",)
+
+
 def test_keys_that_never_did_anything_are_said_once(tmp_path: Path) -> None:
     text = "version: 0.1.4\nfeatures:\n  auto_migration: true\ndatabase:\n  driver: postgresql\n"
     assert find_project(_write(tmp_path, text)).notes == (
