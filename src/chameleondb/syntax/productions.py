@@ -89,7 +89,7 @@ def parameters(cursor: Cursor) -> tuple[str, ...]:
     return tuple(sorted(_parameter(part) for part, _ in parts))
 
 
-_PARAMETER = re.compile(r"""[\w."]+\s*(?:=\s*(?:(?:U&)?'(?:[^']|'')*'|[^\s{}']+))?\Z""")
+_PARAMETER = re.compile(r"""[\w."]+\s*(?:=\s*(?:'.*'|[^\s{}][^{}]*))?\Z""", re.DOTALL)
 
 
 def _parameter(text: str) -> str:
