@@ -20,9 +20,18 @@ from chameleondb.frozen import frozen
 from chameleondb.kind import Context, Ignore, Kind, Refuse, Replace
 from chameleondb.model.declared import Hint
 from chameleondb.model.facts import Facts
+from chameleondb.model.renamed import Pair
 from chameleondb.model.schema import Object, Schema
 from chameleondb.names import Identity, comment, commented
-from chameleondb.renames import Rename, declared_renames, follow_all, names_in, order_renames
+from chameleondb.renames import (
+    Rename,
+    RenameStep,
+    declared_renames,
+    follow_all,
+    moves,
+    names_in,
+    order_renames,
+)
 from chameleondb.steps import Hazard, HazardName, Step
 
 Kinds = Mapping[type[Any], Kind[Any]]
@@ -49,6 +58,7 @@ class Change:
     steps: tuple[Step, ...] = ()
     replaces: bool = False  # half of a replacement
     unsettles: tuple[Identity, ...] = ()  # what its steps give another type
+    renames: tuple[Pair, ...] = ()  # what the step of a rename gives another name
 
 
 @frozen(kw_only=True)
@@ -221,7 +231,19 @@ def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
             step = replace(step, hazards=tuple(hazards))
         if rename.final in untold:
             step = step.with_hazards([_named_anew(untold.pop(rename.final), rename.final, finds)])
-        yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(step,))
+        pairs = tuple(_renamed_by(rename, former, source, kinds))
+        yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(step,), renames=pairs)
+
+
+def _renamed_by(
+    rename: RenameStep, former: Mapping[Identity, Identity], source: Schema, kinds: Kinds
+) -> Iterable[Pair]:
+    """Yield what is renamed, and what of its own moves to another schema with it."""
+    yield rename.old, rename.new
+    if moves(rename.old, rename.new):
+        for obj in source.objects.values():
+            if kinds[type(obj)].moves_with(obj) == former[rename.final]:
+                yield obj.id, Identity(obj.id.space, (rename.new.path[0], *obj.id.path[1:]))
 
 
 def _found_instead(new: Identity, former: Mapping[Identity, Identity], names: Container[Identity]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from chameleondb.errors import PlanError
 from chameleondb.frozen import frozen
 from chameleondb.kind import Kind
 from chameleondb.model.declared import Hint
@@ -30,9 +31,11 @@ class Rename:
 
 @frozen()
 class RenameStep:
-    """One statement of a rename; `final` is the identity in the target."""
+    """One statement of a rename, which makes `old` `new`; `final` is the identity in the target."""
 
     final: Identity
+    old: Identity
+    new: Identity
     step: Step
 
 
@@ -67,6 +70,51 @@ def _below(part: Identity, holders: Mapping[Identity, Identity]) -> Identity:
     """Return what a part is called if what it lies in is called as `holders` say."""
     holder = holders.get(part.holder)
     return part if holder is None else Identity(part.space, (*holder.path, part.name))
+
+
+def gone_back(
+    hints: Mapping[Identity, Hint],
+    declared: Mapping[Identity, Hint],
+    target: Container[Identity],
+    renamed: Mapping[Identity, Identity],
+    followed: Container[Identity],
+) -> dict[Identity, Hint]:
+    """Add the names that runs have given which were not finished: what the target calls as before is renamed back.
+
+    `renamed` maps those names to the ones in the version, `followed` are those that a `was` asked for, and `declared`
+    are the `hints` of the target with what was followed; its names are in `target`.
+
+    Raises:
+        PlanError: CHM1019 if the target has both names, and no `was` that leads from one to the other.
+    """
+    found = dict(hints)
+    heirs = {place: new for new, h in declared.items() for name in h.was for place in former_places(new, name)}
+    holders: dict[Identity, Identity] = {}
+    for now, then in sorted(renamed.items(), key=lambda pair: pair[0].space in _PARTS):
+        place, back = now, then
+        if now.space in _PARTS:
+            place, back = (_below(Identity(now.space, (*now.path[:-1], n)), holders) for n in (now.name, then.name))
+        if place == back or (now not in followed and back not in heirs):
+            continue
+        if place in target:
+            if back in target and heirs.get(back) != place:
+                raise _both_names(place, back)
+            continue
+        heir = heirs.get(back, back)
+        if heir in target:
+            name = now.name if now.space in _PARTS or not moves(now, heir) else f"{now.path[0]}.{now.name}"
+            hint = found.get(heir, Hint())
+            found[heir] = replace(hint, was=(name, *hint.was))
+            holders[now] = heir
+    return found
+
+
+def _both_names(new: Identity, old: Identity) -> PlanError:
+    return PlanError(
+        "CHM1019",
+        f"a run that was not finished has renamed {old} to {new}; the schema has both, and no `was` between them",
+        hint=f"say `was {old.name}` of {new.name} until the version is applied, or leave one of the two out",
+    )
 
 
 def declared_renames(
@@ -318,9 +366,9 @@ def _statement(old: Identity, new: Identity, final: Identity, target: Schema, ki
     obj: Any = target.get(final) or target.objects[final.holder]
     kind = kinds[type(obj)]
     if kind.rename_part is not None and obj.id != final:
-        return RenameStep(final, kind.rename_part(obj, old.name, new.name))
+        return RenameStep(final, old, new, kind.rename_part(obj, old.name, new.name))
     rename = kind.rename
     assert rename is not None, f"no rename for {final}"
     before: Object = replace(obj, id=old)
     after: Object = replace(obj, id=new)
-    return RenameStep(final, rename(before, after))
+    return RenameStep(final, old, new, rename(before, after))

@@ -23,6 +23,7 @@ from chameleondb.postgres.ledger import (
     FIRST_PREV,
     Head,
     Ledger,
+    Renaming,
     Version,
     check_bodies,
     check_rows,
@@ -159,7 +160,8 @@ def test_a_version_is_read_as_it_was_written(connection: Connection) -> None:
 
 def test_renames_of_a_run_that_was_interrupted_are_known(connection: Connection) -> None:
     applied(connection, 1)
-    renamed = replace(run_of("RENAME", "B"), renames=frozenset({"RENAME"}))
+    people = relation("public", "people")
+    renamed = replace(run_of("RENAME", "B"), renames={"RENAME": Renaming(USERS, ((people, USERS),))})
     renamed = replace(renamed, version=replace(renamed.version, followed={USERS: ("people",)}))
     book = Ledger(connection, read_head(connection), renamed, registered(2))
     book.begun()

@@ -17,6 +17,7 @@ from chameleondb.names import Identity
 from chameleondb.postgres.ledger.bodies import (
     DatabaseIdentity,
     Registered,
+    Renaming,
     Run,
     Version,
     Writer,
@@ -79,7 +80,7 @@ def test_sha256sum_confirms_the_hashes(tmp_path: Path) -> None:
 
 def _bodies() -> dict[str, str]:
     users = Identity("relation", ("public", "users"))
-    name = Identity("column", ("public", "users", "name"))
+    nick, name = (Identity("column", ("public", "users", called)) for called in ("nick", "name"))
     version = Version(
         objects=frozenset([users, name]), namespaces=("public",), followed={name: ("nick",)}, unmanaged=frozenset()
     )
@@ -91,7 +92,7 @@ def _bodies() -> dict[str, str]:
         schema_hash="4" * 64,
         plan_hash="5" * 64,
         statements=("ALTER TABLE users RENAME COLUMN nick TO name", "CREATE INDEX CONCURRENTLY i ON users(name)"),
-        renames=frozenset(["ALTER TABLE users RENAME COLUMN nick TO name"]),
+        renames={"ALTER TABLE users RENAME COLUMN nick TO name": Renaming(name, ((nick, name),))},
     )
     writer = Writer(run=run, run_id="6f1c9d1e-0000-4000-8000-000000000000", registered=registered, parent_id="1" * 64)
     repair = Writer(

@@ -3,10 +3,48 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from chameleondb.names import Identity, literal, qualified_type, quote, spelled
+from chameleondb.names import Identity, comment, commented, literal, qualified_type, quote, spelled
+
+Pair = tuple[Identity, Identity]
+"""What something was called, and is called from then on."""
+
+
+def after(identities: Iterable[Identity], renames: Iterable[Pair]) -> dict[Identity, Identity]:
+    """Map identities to what they are called after renames, one after the other; what lies in something goes along."""
+    present = {identity: identity for identity in identities}
+    called: dict[Identity, set[Identity]] = defaultdict(set)  # what is, or lies in, what has a name at present
+    for identity in present:
+        for place in _places(identity):
+            called[place].add(identity)
+    for old, new in renames:
+        for identity in called.pop(old, ()):
+            now = present[identity]
+            for place in _places(now):
+                called[place].discard(identity)
+            now = present[identity] = _called(now, old, new)
+            for place in _places(now):
+                called[place].add(identity)
+    return present
+
+
+_PARTS = ("column", "constraint", "label")
+
+
+def _places(identity: Identity) -> tuple[Identity, ...]:
+    if identity.space == "comment":
+        return _places(commented(identity))
+    return (identity, identity.holder) if identity.space in _PARTS else (identity,)
+
+
+def _called(identity: Identity, old: Identity, new: Identity) -> Identity:
+    if identity == old:
+        return new
+    if identity.space == "comment":
+        return comment(_called(commented(identity), old, new))
+    return Identity(identity.space, (*new.path, identity.name))
 
 
 class Renamed(dict[Identity, Identity]):

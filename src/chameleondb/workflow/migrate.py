@@ -22,6 +22,7 @@ from chameleondb.frozen import frozen
 from chameleondb.kinds import KIND_OF, KINDS
 from chameleondb.model.declared import Hint, SqlBlock
 from chameleondb.model.facts import SMALL_TABLE_BYTES_DEFAULT
+from chameleondb.model.renamed import after
 from chameleondb.model.schema import Schema, Unmodelled
 from chameleondb.names import Identity, spelled
 from chameleondb.planner.graph import Rounds
@@ -33,11 +34,21 @@ from chameleondb.postgres.catalog import read_schema
 from chameleondb.postgres.dependents import read_beside
 from chameleondb.postgres.elaborate import Block, unplanned
 from chameleondb.postgres.facts import read_positions
-from chameleondb.postgres.ledger import Head, Ledger, Registered, Run, Version, read_head, read_version, unreadable
+from chameleondb.postgres.ledger import (
+    Head,
+    Ledger,
+    Registered,
+    Renaming,
+    Run,
+    Version,
+    read_head,
+    read_version,
+    unreadable,
+)
 from chameleondb.postgres.rights import read_lacks
 from chameleondb.postgres.session import Connection
 from chameleondb.postgres.verbatim import read_needed
-from chameleondb.renames import unfollowed
+from chameleondb.renames import gone_back, names_in, unfollowed
 from chameleondb.steps import Step, Transaction
 from chameleondb.workflow.cache import DAMAGED, Cache
 from chameleondb.workflow.compare import compare
@@ -148,6 +159,9 @@ def _plan(connection: Connection, source: Schema, desired: Desired, head: Head, 
     # Large, and needed only if something may be dropped or renamed.
     version = functools.cache(lambda: read_version(connection, head))
     hints = _unfollowed(desired.hints, version)
+    if head.open_run:
+        names = names_in(desired.schema, KIND_OF)
+        hints = gone_back(hints, desired.hints, names, version().renamed, version().followed)
     unfinished = frozenset(desired.schema.objects) - version().objects if head.open_run else frozenset()
     difference, facts = compare(connection, source, desired.schema, hints, version, small_table_bytes, unfinished)
     _require_free(difference.changes, source)
@@ -309,7 +323,7 @@ def apply(
         schema_hash=target_hash,
         plan_hash=what.plan.hash,
         statements=what.plan.sql,
-        renames=frozenset(s.sql for c in what.plan.changes if c.action is Action.RENAME for s in c.steps),
+        renames={s.sql: Renaming(c.id, c.renames) for c in what.plan.changes if c.renames for s in c.steps},
         creates=_may_be_left(what),
         is_repair=purpose is not None and purpose.is_repair,
         unverified=purpose.unverified if purpose else (),
@@ -331,7 +345,9 @@ def _may_be_left(what: Preview) -> frozenset[Identity]:
     groups = what.plan.groups
     if all(group.transactional for group in groups) and len(groups) <= 1:
         return frozenset()
-    return frozenset(i for step in what.plan.steps for i in step.creates if i not in what.source)
+    renames = [pair for change in what.plan.changes for pair in change.renames]
+    there = set(after(what.source.objects, renames).values()) if renames else what.source.objects
+    return frozenset(i for step in what.plan.steps for i in step.creates if i not in there)
 
 
 def _what_stays(plan: Plan) -> str:

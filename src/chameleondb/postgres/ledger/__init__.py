@@ -6,7 +6,7 @@ tells who could change it behind our back.
 
 from __future__ import annotations
 
-from chameleondb.postgres.ledger.bodies import DatabaseIdentity, Registered, Run, Version, anchor
+from chameleondb.postgres.ledger.bodies import DatabaseIdentity, Registered, Renaming, Run, Version, anchor
 from chameleondb.postgres.ledger.creation import NotOurs, require_place
 from chameleondb.postgres.ledger.protection import protection
 from chameleondb.postgres.ledger.reading import (
@@ -36,6 +36,7 @@ __all__ = [
     "NotOurs",
     "Position",
     "Registered",
+    "Renaming",
     "Row",
     "Run",
     "Version",

@@ -9,6 +9,7 @@ from typing import Any
 from chameleondb import __version__
 from chameleondb.canonical import canonical_json, sha256
 from chameleondb.frozen import frozen
+from chameleondb.model.renamed import Pair
 from chameleondb.names import Identity
 from chameleondb.postgres.ledger.tables import FIRST_PREV, FORMAT
 
@@ -54,8 +55,9 @@ class Registered:
 class Version:
     """What an applied version held.
 
-    `followed` are the former names that it has followed already; `unmanaged` is what the database had besides; `begun`
-    is what runs have set out to make since, and did not reach a version.
+    `followed` are the former names that it has followed already; `unmanaged` is what the database had besides. Of runs
+    that reached no version since, `begun` is what they have set out to make, `renamed` what they have renamed, as it is
+    called now, with its name in the version; `objects` have their present names.
     """
 
     objects: frozenset[Identity] = frozenset()
@@ -63,6 +65,15 @@ class Version:
     followed: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
     unmanaged: frozenset[Identity] = frozenset()
     begun: frozenset[Identity] = frozenset()
+    renamed: Mapping[Identity, Identity] = field(default_factory=dict)
+
+
+@frozen()
+class Renaming:
+    """What a statement renames on the way to what the target calls `final`."""
+
+    final: Identity
+    pairs: tuple[Pair, ...]
 
 
 @frozen(kw_only=True)
@@ -73,7 +84,7 @@ class Run:
     schema_hash: str
     plan_hash: str
     statements: tuple[str, ...]
-    renames: frozenset[str] = frozenset()  # those of the statements that follow a `was`
+    renames: Mapping[str, Renaming] = field(default_factory=dict)  # what of the statements renames something
     creates: frozenset[Identity] = frozenset()  # what may be left of it if it does not end
     is_repair: bool = False  # the database is brought back to the version that it had
     unverified: tuple[str, ...] = ()  # codes of what could not be checked before
@@ -113,9 +124,14 @@ class Writer:
     def step(self, step: int, statements: Sequence[str]) -> Body:
         """Return the body of STEP: statements are done, the first of them being the plan's number `step`."""
         body = self._body("STEP", step=step, step_hashes=[sha256(sql) for sql in statements])
-        # A swap must be known as soon as it is done: whoever finishes the run would swap back.
-        if self.run.renames.intersection(statements):
-            body["followed"] = _followed(self.run.version)
+        renames = self.run.renames
+        done = [renames[sql] for sql in statements if sql in renames]
+        # They must be known as soon as they are done: whoever finishes the run would swap back, and not know what is
+        # the version's by its new name.
+        if done:
+            left = {renames[sql].final for sql in self.run.statements[step + len(statements) :] if sql in renames}
+            body["followed"] = _followed({i: was for i, was in self.run.version.followed.items() if i not in left})
+            body["renamed"] = [[_plain(old), _plain(new)] for one in done for old, new in one.pairs]
         return body
 
     def end(self) -> Body:
@@ -128,7 +144,7 @@ class Writer:
             **self._version(),
             objects=pack(version.objects),
             namespaces=list(version.namespaces),
-            followed=_followed(version),
+            followed=_followed(version.followed),
             unmanaged=pack(version.unmanaged),
             unverified=list(self.run.unverified),
         )
@@ -201,6 +217,11 @@ def followed_of(body: Mapping[str, Any]) -> dict[Identity, tuple[str, ...]]:
     return {Identity(*_named(i)): texts(names) for i, names in body.get("followed", ())}
 
 
+def renames_of(body: Mapping[str, Any]) -> tuple[Pair, ...]:
+    """Return what the statements of a STEP body have renamed, in their order. Raises: as `version_of`."""
+    return tuple((Identity(*_named(old)), Identity(*_named(new))) for old, new in body.get("renamed", ()))
+
+
 def _named(identity: Any) -> tuple[str, tuple[str, ...]]:
     space, *path = texts(identity)
     return space, tuple(path)
@@ -227,5 +248,9 @@ def unpack(packed: Iterable[Any]) -> Iterable[Identity]:
             yield Identity(space, (*above, name))
 
 
-def _followed(version: Version) -> list[Any]:
-    return [[[i.space, *i.path], list(names)] for i, names in sorted(version.followed.items())]
+def _followed(followed: Mapping[Identity, tuple[str, ...]]) -> list[Any]:
+    return [[_plain(i), list(names)] for i, names in sorted(followed.items())]
+
+
+def _plain(identity: Identity) -> list[str]:
+    return [identity.space, *identity.path]

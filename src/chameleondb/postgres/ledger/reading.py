@@ -6,8 +6,8 @@ A table that only looks like the ledger could run somebody's code as us, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 from chameleondb.errors import DatabaseError, IntegrityError
 from chameleondb.findings import Finding
 from chameleondb.frozen import frozen
+from chameleondb.model.renamed import Pair, after
 from chameleondb.modes.change import ModeChange
 from chameleondb.modes.key import PublicKey
 from chameleondb.modes.policy import Mode
+from chameleondb.names import Identity
 from chameleondb.postgres.ledger.bodies import (
     Body,
     DatabaseIdentity,
@@ -25,6 +27,7 @@ from chameleondb.postgres.ledger.bodies import (
     begun_of,
     followed_of,
     identity_of,
+    renames_of,
     texts,
     version_of,
 )
@@ -160,36 +163,73 @@ def _execute_head(connection: Connection) -> tuple[Any, ...] | None:
 
 
 def read_version(connection: Connection, head: Head) -> Version:
-    """Return the version at the head, with what runs that were interrupted since have followed and begun.
+    """Return the version at the head, with what runs that were interrupted since have followed, renamed and begun.
 
     Raises: IntegrityError if a row does not say that; DatabaseError.
     """
-    version = Version()
     if not head.exists or not head.readable:
-        return version
+        return Version()
     with translated():
         rows = connection.execute(
             f"SELECT seq, body FROM chameleon.ledger WHERE ({_REACHED} OR kind IN ('BEGIN', 'STEP')) AND seq >="
             f" (SELECT coalesce(max(seq), 0) FROM chameleon.ledger WHERE {_REACHED}) ORDER BY seq".encode()
         ).fetchall()
+    state = _State()
     for seq, text in rows:
-        following = _read(partial(_following, version), text)
+        following = _read(partial(_following, state), text)
         if following is None:
             raise IntegrityError((_bad(seq),))
-        version = following
-    return version
+        state = following
+    return replace(
+        state.version,
+        objects=frozenset(state.present.values()),
+        begun=state.version.begun | state.making,
+        renamed={now: then for then, now in (*state.others.items(), *state.present.items()) if now != then},
+    )
 
 
-def _following(version: Version, text: str) -> Version:
+@frozen()
+class _State:
+    """A version, and what runs have done since that reached no other.
+
+    `present` is what the version's objects are called now, `others` what else was renamed. The newest run is `making`
+    things whose names are those that they will have after its renames.
+    """
+
+    version: Version = Version()
+    present: Mapping[Identity, Identity] = field(default_factory=dict)
+    others: Mapping[Identity, Identity] = field(default_factory=dict)
+    making: frozenset[Identity] = frozenset()
+
+
+def _following(state: _State, text: str) -> _State:
     """Return what is so after one more row."""
     body = json.loads(text)
+    version = state.version
     match body["kind"]:
         case "BEGIN":
-            return replace(version, begun=version.begun | begun_of(body))
+            begun = version.begun | state.making
+            return replace(state, version=replace(version, begun=begun), making=begun_of(body))
         case "STEP":
-            return replace(version, followed={**version.followed, **followed_of(body)})
+            version = replace(version, followed={**version.followed, **followed_of(body)})
+            return _renamed(replace(state, version=version), renames_of(body))
         case _:
-            return version_of(body)
+            version = version_of(body)
+            return _State(version, {i: i for i in version.objects})
+
+
+def _renamed(state: _State, pairs: tuple[Pair, ...]) -> _State:
+    if not pairs:
+        return state
+    known = {*state.present.values(), *state.others.values(), *(new for _, new in pairs)}
+    others = {**state.others, **{old: old for old, _ in pairs if old not in known}}
+    now = after({*state.present.values(), *others.values(), *state.version.begun}, pairs)
+    return replace(
+        state,
+        version=replace(state.version, begun=frozenset(now[i] for i in state.version.begun)),
+        present={then: now[i] for then, i in state.present.items()},
+        others={then: now[i] for then, i in others.items()},
+    )
 
 
 def malformed(head: Head) -> tuple[Finding, ...]:
