@@ -20,13 +20,14 @@ def db(database: str, tmp_path: Path) -> Database:
     return Database(database, tmp_path, small_table_bytes=0)
 
 
-HELD = "SELECT t::text FROM teams t ORDER BY 1 LIMIT 5"
+def _held(db: Database, table: str = "teams") -> list[tuple[Any, ...]]:
+    return db.rows(f"SELECT t::text FROM {table} t ORDER BY 1 LIMIT 5")
 
 
-def _stop(db: Database, before: str, after: str, row: str) -> list[tuple[Any, ...]]:
+def _stop(db: Database, before: str, after: str, row: str, table: str = "teams") -> list[tuple[Any, ...]]:
     db.migrate(before + STOPPING)
     db.execute("INSERT INTO stops VALUES (1, 'same'), (2, 'same')", row)
-    held = db.rows(HELD)
+    held = _held(db, table)
     with pytest.raises(DatabaseError, match="could not create unique index"):
         db.run(after + STOPPED)
     return held
@@ -99,8 +100,18 @@ def test_who_goes_back_gets_back_what_was_renamed(what: str, db: Database) -> No
     before, after, row = BOTH_WAYS[what]
     held = _stop(db, before, after, row)
     db.migrate(before + STOPPING, allow=())
-    assert db.rows(HELD) == held
+    assert _held(db) == held
     assert not db.plan(before + STOPPING).plan.unmanaged
+
+
+def test_numbers_that_were_given_out_meanwhile_are_not_given_again(db: Database) -> None:
+    numbered = "INSERT INTO items (name) SELECT n::text FROM generate_series(1, {}) n"
+    serial = "entity Item { id: serial primary, name: string }"
+    _stop(db, serial, "entity Item { id: int primary identity, name: string }", numbered.format(500), "items")
+    db.execute(numbered.format(20))
+    db.migrate(serial + STOPPING, allow=())
+    db.execute(numbered.format(1))
+    assert db.value("SELECT max(id) FROM items") == 521
 
 
 def test_a_third_name_is_given_to_what_has_the_second(db: Database) -> None:

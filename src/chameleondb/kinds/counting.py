@@ -50,7 +50,10 @@ def owned_sequences(table: Identity, context: Context) -> list[Identity]:
 
 
 def handed_on(column: Identity, context: Context) -> tuple[Identity, Identity] | None:
-    """Return the sequence that a column draws from and the new one that takes its place, be it of the same name."""
+    """Return the sequence that a column draws from and the one that takes its place, be it of the same name.
+
+    That is a new one, or after an interrupted run the column's own from before.
+    """
     old: Any = context.source.get(column)
     new: Any = context.target.get(column)
     if old is None or new is None or type(old) is not type(new):
@@ -59,8 +62,10 @@ def handed_on(column: Identity, context: Context) -> tuple[Identity, Identity] |
     if before is None or after is None:
         return None
     was, becomes = old.identity is not None, new.identity is not None
-    fresh = not was if becomes else after not in context.source
-    return (before, after) if fresh else None
+    if becomes:
+        return None if was else (before, after)
+    owner = getattr(context.target.get(after), "owned_by", None)
+    return (before, after) if after not in context.source or (was and owner == column) else None
 
 
 def successors(context: Context) -> dict[Identity, list[Identity]]:

@@ -87,7 +87,7 @@ def _add_identity(new: Column, context: Context) -> list[Step]:
 
 
 def _drop_identity(old: Column, new: Column, context: Context) -> list[Step]:
-    """Take an identity away; a new sequence in its place goes on where that ends, which nobody may draw from then."""
+    """Take an identity away; a sequence in its place goes on where that ends, which nobody may draw from then."""
     name, taken_over = counter(old), handed_on(new.id, context)
     drop = alter_step(new, "DROP IDENTITY")
     if taken_over is None:
@@ -95,6 +95,8 @@ def _drop_identity(old: Column, new: Column, context: Context) -> list[Step]:
         return [replace(drop, drops=(name,), hazards=(Hazard(HazardName.DROPS_OBJECT, new.id, what),))]
     assert old.identity is not None
     after, aside = taken_over[1], relation(name.path[0], name_aside(name.name))
+    if after in context.source:
+        return [go_on(after, name, increment_of(after, context), new.id), replace(drop, drops=(name,))]
     return [
         _name_counter(name, aside, new, drops=(name,)),
         go_on(after, aside, increment_of(after, context), new.id),
