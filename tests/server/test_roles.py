@@ -105,6 +105,22 @@ def test_every_right_is_named_with_the_owner(schema: str, database: str, tmp_pat
         db.execute(f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")
 
 
+def test_a_sequence_is_made_by_who_owns_its_table(database: str, tmp_path: Path) -> None:
+    db = Database(database, tmp_path)
+    db.execute(f"CREATE ROLE {ROLE} LOGIN", "CREATE TABLE own (id bigint PRIMARY KEY)")
+    db.execute(f"ALTER TABLE own OWNER TO {ROLE}", f"GRANT CREATE ON SCHEMA public TO {ROLE}")
+    try:
+        plan = db.plan(f"{OWN}, no: bigserial }}").plan
+        lack = f"own belongs to {ROLE}, and so must the sequence that is to belong to it"
+        with db.session() as (connection, _):
+            assert missing_rights(connection, plan) == (lack,)
+        role = connect(Target(f"{database} user={ROLE}", "the test database", "a test"))
+        assert missing_rights(role, plan) == ()
+        role.close()
+    finally:
+        db.execute(f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")
+
+
 def test_a_reader_changes_nothing_and_is_told_why(reader: Chameleon) -> None:
     done = reader.run("migrate", "--apply", status=1)
     assert "error[CHM4011]: permission denied for function append" in done.stderr

@@ -366,6 +366,7 @@ def own(obj: Sequence, owner: Identity | None) -> Step:
         needs=(obj.id, owner) if owner else (),
         locks=_lock(obj),
         unseen=True,
+        belongs_to=owner.table if owner else None,
     )
 
 

@@ -17,6 +17,7 @@ class Right(enum.StrEnum):
     """What a role must be, or must have been granted."""
 
     OWNER = "owner"
+    SELF = "self"  # the owner itself, be it a member of that role
     DROP = "drop"  # the owner of the schema has it, too
     CREATE = "create"
     REFERENCES = "references"
@@ -53,6 +54,8 @@ def _needs(change: Change, kinds: Kinds, former: Mapping[Identity, Identity]) ->
     elif change.action is Action.CREATE and change.id.space == "namespace":
         yield Need(Right.CREATE, DATABASE)
     if change.action is Action.CREATE:
+        for table in (step.belongs_to for step in change.steps if step.belongs_to):
+            yield Need(Right.SELF, former.get(table, table))
         for other in kinds[type(obj)].references(obj):
             if other.space == "relation" and other != holder:
                 yield Need(Right.REFERENCES, former.get(other, other))

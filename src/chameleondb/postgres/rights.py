@@ -22,6 +22,8 @@ class Lack:
         match self.need.right:
             case Right.OWNER | Right.DROP:
                 return f"{name} belongs to {self.owner}"
+            case Right.SELF:
+                return f"{name} belongs to {self.owner}, and so must the sequence that is to belong to it"
             case Right.REFERENCES:
                 return f"REFERENCES on {name} of {self.owner}"
             case _:
@@ -55,6 +57,7 @@ _LACKS = """
      ) o (owner, of_schema, is_closed)
      WHERE CASE n.what
            WHEN 'owner' THEN NOT pg_catalog.pg_has_role(o.owner, 'USAGE')
+           WHEN 'self' THEN o.owner <> current_user::regrole
            WHEN 'drop' THEN NOT pg_catalog.pg_has_role(o.owner, 'USAGE')
                             AND NOT pg_catalog.pg_has_role(o.of_schema, 'USAGE')
            ELSE o.is_closed END

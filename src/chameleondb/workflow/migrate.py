@@ -250,7 +250,8 @@ def require_rights(connection: Connection, plan: Plan) -> None:
     """Raises: NotSupported CHM4016 if the role lacks a right that the plan takes."""
     missing = missing_rights(connection, plan)
     if missing:
-        raise NotSupported("CHM4016", lacking(missing), hint="connect as the owner, or as a member of that role")
+        hint = "connect as the owner, or as a member of that role; for a sequence, as the owner itself"
+        raise NotSupported("CHM4016", lacking(missing), hint=hint)
 
 
 def lacking(missing: Sequence[str]) -> str:
