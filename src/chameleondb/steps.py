@@ -140,6 +140,8 @@ class Step:
     hazards: tuple[Hazard, ...] = ()
     # What refers to its object does not notice, and neither waits for it nor goes before.
     unseen: bool = False
+    # What refers to its object waits for it, but may stay until then.
+    spares: bool = False
     # The table that its object comes to belong to: PostgreSQL wants one owner for both.
     belongs_to: Identity | None = None
     # The table whose rows it changes, some pages at a time: it ends with a WHERE clause that leaves out what is done.

@@ -5,8 +5,8 @@ Every step is a node. The edges read as sentences:
 - what a step needs is created, and has finished changing, before it;
 - what refers to a dropped object is dropped or changed before it, and what would go with it is freed before;
 - the dropped half of a replacement comes before the created half, and what a step awaits the end of before that step;
-- a dependent is dropped before what it depends on changes, unless that is freed from it, and one that gets another type
-  has it before the old goes; for steps that dependents do not see, none of them waits;
+- a dependent is dropped before what it depends on changes, unless that is freed from it or spares it, and one that gets
+  another type has it before the old goes; for steps that dependents do not see, none of them waits;
 - what needs a part of the changing object itself, such as a new index, runs when that part is there, and no part waits
   for it;
 - a statement of an sql block runs after what the shadow had when it took it, and before what the shadow took later.
@@ -240,7 +240,7 @@ class _Graph:
             self._before(own, self.drops.get(identity))
             if not any(own in self.after[node] for node in self.alters.get(identity, ())):
                 for nodes in self._changing(identity):
-                    self._before(own, nodes[0])
+                    self._before(own, next((node for node in nodes if not self.steps[node].spares), None))
 
     def _changing(self, identity: Identity) -> Iterable[list[int]]:
         """Yield the steps of each change of an object, be it that of its type."""

@@ -87,8 +87,13 @@ def add_not_null(obj: Column, suffix: str = "") -> Step:
 def enforce_not_null(obj: Column, context: Context, fill: Step | None = None) -> list[Step]:
     """Enforce NOT NULL: at once on a small table, without a locked scan on a large one.
 
-    `fill` is what has filled a large table before: it is said again when no more rows can come that need it.
+    `fill` is what has filled a large table before: it is said again when no more rows can come that need it. A key that
+    is made anew stays meanwhile: rows that break it would keep it from coming back.
     """
+    return [step if step is fill else replace(step, spares=True) for step in _enforce(obj, context, fill)]
+
+
+def _enforce(obj: Column, context: Context, fill: Step | None) -> list[Step]:
     table, rule = obj.id.table, obj.not_null
     assert rule is not None
     version = context.facts.server_version
