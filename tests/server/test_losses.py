@@ -79,6 +79,18 @@ CASES = {
             "changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}',
         },
     ),
+    "grants on a sequence that goes on under another name": (
+        _more("n: serial"),
+        [f'GRANT USAGE ON SEQUENCE users_n_seq TO "{ROLE}"'],
+        _more('n: int identity sequence "counter"'),
+        {"changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}'},
+    ),
+    "grants on the sequence of an identity that goes on as another": (
+        _more("n: int identity"),
+        [f'GRANT USAGE ON SEQUENCE users_n_seq TO "{ROLE}"'],
+        "sequence counter\n" + _more("n: int default (nextval('counter'))"),
+        {"changes-privileges:users_n_seq": f'privileges {{postgres=rwU/postgres,"\\"{ROLE}\\"=U/postgres"}}'},
+    ),
     "comment on the index of an unnamed key": (
         _more("x: int?").replace("(a::text)", "(a::text) unique"),
         ["COMMENT ON INDEX users_low_key IS 'ours'"],

@@ -411,6 +411,7 @@ def _drop(obj: Sequence, context: Context) -> list[Step]:
         Step(
             sql=f"DROP SEQUENCE {qualified(obj.id.path)}",
             drops=(obj.id,),
+            rebuilds=(obj.id,) if heirs else (),  # under another name
             frees=(obj.owned_by,) if obj.owned_by else (),  # it may be made anew
             locks=exclusive(obj.id),
             hazards=(hazard,),

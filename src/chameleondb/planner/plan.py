@@ -185,7 +185,7 @@ def _loss_hazards(step: Step, facts: Facts) -> Iterable[Hazard]:
         if what:
             detail = f"what is built on {identity} is made anew, without what it has now: {what}"
             yield Hazard(HazardName.DROPS_UNMANAGED, identity, detail)
-    for identity in (*step.drops, *step.rebuilds):
+    for identity in dict.fromkeys((*step.drops, *step.rebuilds)):
         found = facts.losses.get(identity, ())
         for name, is_right in ((HazardName.CHANGES_PRIVILEGES, True), (HazardName.DROPS_UNMANAGED, False)):
             what = ", ".join(f"{loss.type} {loss.identity}" for loss in found if loss.is_right is is_right)

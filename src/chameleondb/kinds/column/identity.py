@@ -94,14 +94,12 @@ def _drop_identity(old: Column, new: Column, context: Context) -> list[Step]:
         what = f"the identity of {new.id} is dropped with its sequence's current value"
         return [replace(drop, drops=(name,), hazards=(Hazard(HazardName.DROPS_OBJECT, new.id, what),))]
     assert old.identity is not None
-    after, aside = taken_over[1], relation(name.path[0], name_aside(name.name))
+    after, drop = taken_over[1], replace(drop, rebuilds=(name,))
+    increment = increment_of(after, context)
     if after in context.source:
-        return [go_on(after, name, increment_of(after, context), new.id), replace(drop, drops=(name,))]
-    return [
-        _name_counter(name, aside, new, drops=(name,)),
-        go_on(after, aside, increment_of(after, context), new.id),
-        drop,
-    ]
+        return [go_on(after, name, increment, new.id), replace(drop, drops=(name,))]
+    aside = relation(name.path[0], name_aside(name.name))
+    return [_name_counter(name, aside, new, drops=(name,)), go_on(after, aside, increment, new.id), drop]
 
 
 def increment_of(sequence: Identity, context: Context) -> int:
