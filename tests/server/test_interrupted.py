@@ -104,6 +104,17 @@ def test_who_goes_back_gets_back_what_was_renamed(what: str, db: Database) -> No
     assert not db.plan(before + STOPPING).plan.unmanaged
 
 
+def test_who_goes_back_and_forth_keeps_everything(db: Database) -> None:
+    before, after = BOTH_WAYS["a column of a renamed table"][:2]
+    held = _stop(db, before, after, "INSERT INTO teams VALUES ('x')")
+    for schema in (before, after, before):
+        with pytest.raises(DatabaseError, match="could not create unique index"):
+            db.run(schema + STOPPED, allow=())
+    _mend(db)
+    db.migrate(after + STOPPED, allow=())
+    assert _held(db, "squads") == held
+
+
 def test_numbers_that_were_given_out_meanwhile_are_not_given_again(db: Database) -> None:
     numbered = "INSERT INTO items (name) SELECT n::text FROM generate_series(1, {}) n"
     serial = "entity Item { id: serial primary, name: string }"

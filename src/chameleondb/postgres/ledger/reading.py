@@ -211,8 +211,9 @@ def _following(state: _State, text: str) -> _State:
             begun = version.begun | state.making
             return replace(state, version=replace(version, begun=begun), making=begun_of(body))
         case "STEP":
-            version = replace(version, followed={**version.followed, **followed_of(body)})
-            return _renamed(replace(state, version=version), renames_of(body))
+            renamed = _renamed(state, renames_of(body))
+            followed = {**renamed.version.followed, **followed_of(body)}
+            return replace(renamed, version=replace(renamed.version, followed=followed))
         case _:
             version = version_of(body)
             return _State(version, {i: i for i in version.objects})
@@ -223,13 +224,20 @@ def _renamed(state: _State, pairs: tuple[Pair, ...]) -> _State:
         return state
     known = {*state.present.values(), *state.others.values(), *(new for _, new in pairs)}
     others = {**state.others, **{old: old for old, _ in pairs if old not in known}}
-    now = after({*state.present.values(), *others.values(), *state.version.begun}, pairs)
+    version = state.version
+    now = after({*state.present.values(), *others.values(), *version.begun, *version.followed}, pairs)
+    # What is renamed once more follows its `was` no longer; what lies in it goes on doing so.
+    followed = {now[i]: was for i, was in version.followed.items() if i == now[i] or _lies_in_renamed(i, now[i])}
     return replace(
         state,
-        version=replace(state.version, begun=frozenset(now[i] for i in state.version.begun)),
+        version=replace(version, begun=frozenset(now[i] for i in version.begun), followed=followed),
         present={then: now[i] for then, i in state.present.items()},
         others={then: now[i] for then, i in others.items()},
     )
+
+
+def _lies_in_renamed(then: Identity, now: Identity) -> bool:
+    return then.space in ("column", "label") and then.name == now.name
 
 
 def malformed(head: Head) -> tuple[Finding, ...]:
