@@ -222,6 +222,7 @@ def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
     former = {r.new: r.old for r in pairing.renames}
     names = names_in(target, kinds) if former else set()
     untold = dict(pairing.named_anew)
+    along = _movable(source, kinds) if any(moves(r.old, r.new) for r in pairing.renames) else {}
     for rename in order_renames(pairing.renames, target, kinds, source.objects):
         old, new = _whole(former[rename.final], source), _whole(rename.final, target)
         step = rename.step
@@ -231,19 +232,24 @@ def _rename_changes(pairing: Pairing, kinds: Kinds) -> Iterable[Change]:
             step = replace(step, hazards=tuple(hazards))
         if rename.final in untold:
             step = step.with_hazards([_named_anew(untold.pop(rename.final), rename.final, finds)])
-        pairs = tuple(_renamed_by(rename, former, source, kinds))
+        pairs = ((rename.old, rename.new), *_moved_along(rename, along.get(former[rename.final], ())))
         yield Change(action=Action.RENAME, id=rename.final, old=old, new=new, steps=(step,), renames=pairs)
 
 
-def _renamed_by(
-    rename: RenameStep, former: Mapping[Identity, Identity], source: Schema, kinds: Kinds
-) -> Iterable[Pair]:
-    """Yield what is renamed, and what of its own moves to another schema with it."""
-    yield rename.old, rename.new
+def _movable(source: Schema, kinds: Kinds) -> Mapping[Identity, list[Identity]]:
+    """Map tables to what moves to another schema with them."""
+    found: dict[Identity, list[Identity]] = {}
+    for obj in source.objects.values():
+        table = kinds[type(obj)].moves_with(obj)
+        if table is not None:
+            found.setdefault(table, []).append(obj.id)
+    return found
+
+
+def _moved_along(rename: RenameStep, movable: Iterable[Identity]) -> Iterable[Pair]:
     if moves(rename.old, rename.new):
-        for obj in source.objects.values():
-            if kinds[type(obj)].moves_with(obj) == former[rename.final]:
-                yield obj.id, Identity(obj.id.space, (rename.new.path[0], *obj.id.path[1:]))
+        schema = rename.new.path[0]
+        yield from ((old, Identity(old.space, (schema, *old.path[1:]))) for old in movable)
 
 
 def _found_instead(new: Identity, former: Mapping[Identity, Identity], names: Container[Identity]) -> str | None:
