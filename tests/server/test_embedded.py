@@ -157,7 +157,7 @@ def test_a_crashed_server_recovers(local: Path) -> None:
 def test_a_lost_keeper_is_replaced(local: Path) -> None:
     one = instance("main", local)
     with running(one):
-        keepers = [c for c in embedded._CHILDREN[one.home] if "keeper" in str(c.args)]
+        keepers = [c for c in embedded._CHILDREN[one.home] if "chameleondb.postgres.keeper" in str(c.args)]
         keepers[-1].kill()
         keepers[-1].wait()
     assert one.is_running()
