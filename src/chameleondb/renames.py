@@ -90,7 +90,7 @@ def gone_back(
     found = dict(hints)
     heirs = {place: new for new, h in declared.items() for name in h.was for place in former_places(new, name)}
     holders: dict[Identity, Identity] = {}
-    for now, then in sorted(renamed.items(), key=lambda pair: pair[0].space in _PARTS):
+    for now, then in sorted(renamed.items(), key=lambda pair: (pair[0].space in _PARTS, pair)):
         place, back = now, then
         if now.space in _PARTS:
             place, back = (_below(Identity(now.space, (*now.path[:-1], n)), holders) for n in (now.name, then.name))

@@ -6,8 +6,8 @@ A table that only looks like the ledger could run somebody's code as us, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -180,25 +180,14 @@ def read_version(connection: Connection, head: Head) -> Version:
         if following is None:
             raise IntegrityError((_bad(seq),))
         state = following
-    return replace(
-        state.version,
-        objects=frozenset(state.present.values()),
-        begun=state.version.begun | state.making,
-        renamed={now: then for then, now in (*state.others.items(), *state.present.items()) if now != then},
-    )
+    return replace(state.version, begun=state.version.begun | state.making)
 
 
 @frozen()
 class _State:
-    """A version, and what runs have done since that reached no other.
-
-    `present` is what the version's objects are called now, `others` what else was renamed. The newest run is `making`
-    things whose names are those that they will have after its renames.
-    """
+    """A version with what runs have done since; the newest is `making` things, by the names after its renames."""
 
     version: Version = Version()
-    present: Mapping[Identity, Identity] = field(default_factory=dict)
-    others: Mapping[Identity, Identity] = field(default_factory=dict)
     making: frozenset[Identity] = frozenset()
 
 
@@ -208,31 +197,30 @@ def _following(state: _State, text: str) -> _State:
     version = state.version
     match body["kind"]:
         case "BEGIN":
-            begun = version.begun | state.making
-            return replace(state, version=replace(version, begun=begun), making=begun_of(body))
+            return _State(replace(version, begun=version.begun | state.making), begun_of(body))
         case "STEP":
-            renamed = _renamed(state, renames_of(body))
-            followed = {**renamed.version.followed, **followed_of(body)}
-            return replace(renamed, version=replace(renamed.version, followed=followed))
+            version = _renamed(version, renames_of(body))
+            followed = {**version.followed, **followed_of(body)}
+            return replace(state, version=replace(version, followed=followed))
         case _:
-            version = version_of(body)
-            return _State(version, {i: i for i in version.objects})
+            return _State(version_of(body))
 
 
-def _renamed(state: _State, pairs: tuple[Pair, ...]) -> _State:
+def _renamed(version: Version, pairs: tuple[Pair, ...]) -> Version:
     if not pairs:
-        return state
-    known = {*state.present.values(), *state.others.values(), *(new for _, new in pairs)}
-    others = {**state.others, **{old: old for old, _ in pairs if old not in known}}
-    version = state.version
-    now = after({*state.present.values(), *others.values(), *version.begun, *version.followed}, pairs)
+        return version
+    others = {old for old, _ in pairs}.difference(version.objects, version.renamed, (new for _, new in pairs))
+    known = (*others, *version.renamed, *version.objects)  # an object's own name in the version counts
+    now = after({*known, *version.begun, *version.followed}, pairs)
+    then = {now[i]: version.renamed.get(i, i) for i in known}
     # What is renamed once more follows its `was` no longer; what lies in it goes on doing so.
     followed = {now[i]: was for i, was in version.followed.items() if i == now[i] or _lies_in_renamed(i, now[i])}
     return replace(
-        state,
-        version=replace(version, begun=frozenset(now[i] for i in version.begun), followed=followed),
-        present={then: now[i] for then, i in state.present.items()},
-        others={then: now[i] for then, i in others.items()},
+        version,
+        objects=frozenset(now[i] for i in version.objects),
+        begun=frozenset(now[i] for i in version.begun),
+        renamed={i: old for i, old in then.items() if i != old},
+        followed=followed,
     )
 
 
